@@ -1,0 +1,1 @@
+"""From a cell to what travels: read, measure, fit, decode."""

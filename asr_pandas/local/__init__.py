@@ -1,0 +1,1 @@
+"""The embedded recogniser and the local server that speaks the service's protocol."""

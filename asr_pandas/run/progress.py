@@ -1,0 +1,84 @@
+"""What a person sees of a run: a bar that moves by seconds of audio, and one line at the end."""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from asr_pandas.audio.cells import total_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asr_pandas.run.tally import Tally
+
+_HEADERS: Final = 2_000  # read to know how much audio there is; of more rows, a part is extrapolated
+_FORMAT: Final = (
+    "{percentage:3.0f}%|{bar}| {n:,.0f}/{total:,.0f} s of audio, {desc} [{elapsed}<{remaining}]"
+)
+_FORMAT_WITHOUT_TOTAL: Final = "{desc} [{elapsed}]"
+
+
+class Progress:
+    """Show a tally while it grows.
+
+    Parameters
+    ----------
+    tally : Tally
+        What is shown.
+    wanted : bool or None
+        None: a bar where somebody can see it (a terminal, a notebook), and the last line anywhere.
+    """
+
+    def __init__(self, tally: Tally, *, wanted: bool | None) -> None:
+        self._tally = tally
+        self._silent = wanted is False
+        self._barless = not (wanted or in_notebook() or sys.stderr.isatty())
+        self._bar: Any = None
+
+    def draw(self) -> None:
+        """Bring the bar up to date."""
+        if self._silent or self._barless or self._tally.all_seconds is None:
+            return
+        if self._bar is None:
+            self._bar = self._new_bar()
+        bar, tally = self._bar, self._tally
+        bar.n = tally.seconds
+        if bar.total is not None:
+            # What was extrapolated may be too little; what is left of a finished run is nothing.
+            bar.total = tally.seconds if tally.done == tally.rows else max(bar.total, bar.n)
+        bar.set_description_str(f"{tally.done:,}/{tally.rows:,} rows", refresh=False)
+        bar.refresh()
+
+    def close(self) -> None:
+        """Leave the bar as it is, and say what became of the rows."""
+        self.draw()
+        if self._bar is not None:
+            self._bar.close()
+        self.say(self._tally.summary())
+
+    def say(self, line: str) -> None:
+        """Print a line: beside the results in a notebook, on stderr elsewhere."""
+        if not self._silent:
+            print(line, file=sys.stdout if in_notebook() else sys.stderr)
+
+    def _new_bar(self) -> Any:  # noqa: ANN401  (tqdm.auto's class depends on where it runs)
+        from tqdm.auto import tqdm
+
+        total = self._tally.all_seconds or None
+        return tqdm(total=total, bar_format=_FORMAT if total else _FORMAT_WITHOUT_TOTAL)
+
+
+def in_notebook() -> bool:
+    """Tell whether output goes to a Jupyter kernel, without importing IPython."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def expect(cells: Sequence[object]) -> float:
+    """Estimate the seconds of audio in all cells from at most 2,000 headers."""
+    step = max(1, -(-len(cells) // _HEADERS))
+    part = list(islice(cells, 0, None, step))
+    return total_duration(part) * len(cells) / max(1, len(part))

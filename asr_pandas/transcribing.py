@@ -1,0 +1,254 @@
+"""One call of `transcribe`: checked, sent, shown and turned into columns. Every door comes here."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import pandas as pd
+
+from asr_pandas import columns, frame, reach
+from asr_pandas.errors import Interrupted, RowFailed, RunStopped
+from asr_pandas.model import PENDING
+from asr_pandas.run import portal
+from asr_pandas.run.engine import Row, Run
+from asr_pandas.run.pacer import Pacer, RealClock
+from asr_pandas.run.progress import Progress, expect
+from asr_pandas.run.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+
+    from asr_pandas.endpoint import Endpoint
+    from asr_pandas.endpoint.transport import Transport
+    from asr_pandas.options import Settings
+
+_DRAW_EVERY: Final = 0.1  # seconds
+_NO_JOURNAL: Final = "there is no journal yet: running this again asks for every row again"
+
+
+@dataclass(slots=True, kw_only=True)
+class Transcribing:
+    """A run over one column.
+
+    Parameters
+    ----------
+    cells : pandas.Series
+        The audio.
+    settings : Settings
+        The checked options.
+    endpoint : Endpoint
+        Where requests go.
+    finish : callable
+        Turns the result columns into what the caller gets: the whole frame, or the columns alone.
+    name_row : callable
+        How a message names the row at a position.
+    languages, contexts : list
+        One for each row, None where there is none.
+    asked : bool
+        Whether somebody chose the endpoint.
+    """
+
+    cells: pd.Series[Any]
+    settings: Settings
+    endpoint: Endpoint
+    finish: Callable[[pd.DataFrame], pd.DataFrame]
+    name_row: Callable[[int], str]
+    languages: list[str | None] | None
+    contexts: list[str | None] | None
+    asked: bool
+    tally: Tally = field(init=False)
+    progress: Progress = field(init=False)
+    _run: Run | None = field(init=False, default=None)
+    _stopped: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        """Count the rows."""
+        self.tally = Tally(rows=len(self.cells))
+        self.progress = Progress(self.tally, wanted=self.settings.progress)
+
+    @classmethod
+    def of_column(cls, df: pd.DataFrame, column: Hashable, settings: Settings) -> Self:
+        """Check a call on a frame; nothing is sent.
+
+        Raises
+        ------
+        ColumnError, OptionError
+            The call cannot be carried out.
+        """
+        cells = frame.audio_column(df, column)
+        endpoint, asked = reach.choose(settings.endpoint)
+        record = frame.record_of(
+            column, prefix=settings.prefix, endpoint=endpoint.host, model=endpoint.model
+        )
+        replaced = frame.to_replace(
+            df, record, level=settings.columns, overwrite=settings.overwrite
+        )
+        return cls._checked(
+            cells,
+            settings,
+            df=df,
+            chosen=(endpoint, asked),
+            name_row=frame.row_name(df.index, f"df[{column!r}]"),
+            finish=lambda results: frame.attach(df, results, record=record, replaced=replaced),
+        )
+
+    @classmethod
+    def of_series(cls, series: pd.Series[Any], settings: Settings) -> Self:
+        """Check a call on a Series; nothing is sent.
+
+        Raises
+        ------
+        ColumnError, OptionError
+            The call cannot be carried out.
+        """
+        return cls._checked(
+            frame.refuse_numbers(series),
+            settings,
+            df=pd.DataFrame(index=series.index),
+            chosen=reach.choose(settings.endpoint),
+            name_row=frame.row_name(series.index, "series"),
+            finish=lambda results: results,
+        )
+
+    @classmethod
+    def _checked(
+        cls,
+        cells: pd.Series[Any],
+        settings: Settings,
+        *,
+        df: pd.DataFrame,
+        chosen: tuple[Endpoint, bool],
+        name_row: Callable[[int], str],
+        finish: Callable[[pd.DataFrame], pd.DataFrame],
+    ) -> Self:
+        endpoint, asked = chosen
+        reach.check(endpoint, asked=asked, cells=cells)
+        by_row = settings.language_from, settings.context_from
+        return cls(
+            cells=cells,
+            settings=settings,
+            endpoint=endpoint,
+            finish=finish,
+            name_row=name_row,
+            languages=None if by_row[0] is None else frame.languages_per_row(df, by_row[0]),
+            contexts=None if by_row[1] is None else frame.contexts_per_row(df, by_row[1]),
+            asked=asked,
+        )
+
+    def here(self) -> pd.DataFrame:
+        """Run to the end while the caller waits.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The frame, or the result columns.
+
+        Raises
+        ------
+        RunStopped, RowFailed, Interrupted
+            Each with what is finished in `.partial`.
+        """
+        interrupted = portal.call(self._work(), stop=self._stop, draw=self.progress.draw)
+        self.progress.close()
+        if interrupted and self.settings.on_interrupt == "raise":
+            message = f"stopped by you. {self.tally.summary()}. What is finished is in .partial"
+            raise Interrupted(message, partial=self._frame())
+        return self._result()
+
+    async def there(self) -> pd.DataFrame:
+        """Run to the end on the caller's own event loop; as `here` otherwise."""
+        drawing = asyncio.create_task(self._draw())
+        try:
+            await self._work()
+        finally:
+            drawing.cancel()
+            self.progress.close()
+        return self._result()
+
+    async def _work(self) -> None:
+        if not len(self.cells):
+            return
+        self._announce()
+        cells = list(self.cells)
+        endpoint = await asyncio.to_thread(reach.open_local, self.endpoint)
+        self.tally.all_seconds = await asyncio.to_thread(expect, cells)
+        # Late: the SDK takes longer to import than pandas.
+        from asr_pandas.endpoint.transport import Transport
+
+        concurrency = self.settings.concurrency or reach.usual_concurrency(self.endpoint)
+        transport = Transport(endpoint, connections=concurrency)
+        try:
+            self._run = self._new_run(transport, concurrency=concurrency, cells=cells)
+            if not self._stopped:
+                await self._run.finish()
+        finally:
+            await transport.close()
+
+    def _new_run(self, transport: Transport, *, concurrency: int, cells: list[object]) -> Run:
+        clock = RealClock()
+        return Run(
+            rows=self._rows(cells),
+            model=self.endpoint.model,
+            sender=transport,
+            pacer=Pacer(self.settings.rpm or self.endpoint.rpm, clock=clock),
+            clock=clock,
+            tally=self.tally,
+            concurrency=min(concurrency, len(cells)),
+            name_row=self.name_row,
+            itn=self.settings.itn,
+            stream=self.settings.stream,
+            stop_on_failure=self.settings.errors == "raise",
+        )
+
+    def _rows(self, cells: list[object]) -> Iterator[Row]:
+        for position, cell in enumerate(cells):
+            yield Row(
+                position=position,
+                cell=cell,
+                language=self.languages[position] if self.languages else self.settings.language,
+                context=self.contexts[position] if self.contexts else self.settings.context,
+            )
+
+    def _announce(self) -> None:
+        if not self.asked:
+            self.progress.say(
+                "no DASHSCOPE_API_KEY: the embedded recogniser is used, nothing leaves this machine"
+            )
+        self.progress.say(f"asr-pandas → {self.endpoint.host}; {_NO_JOURNAL}")
+
+    def _stop(self) -> None:
+        self._stopped = True
+        if self._run is not None:
+            self._run.stop()
+
+    async def _draw(self) -> None:
+        while True:
+            self.progress.draw()
+            await asyncio.sleep(_DRAW_EVERY)
+
+    def _frame(self) -> pd.DataFrame:
+        source = columns.Source(
+            self.endpoint.host, self.endpoint.model, self.endpoint.price_per_second
+        )
+        outcomes = self._run.outcomes if self._run else [PENDING] * len(self.cells)
+        results = columns.build(
+            outcomes,
+            source=source,
+            index=self.cells.index,
+            level=self.settings.columns,
+            prefix=self.settings.prefix,
+        )
+        return self.finish(results)
+
+    def _result(self) -> pd.DataFrame:
+        result = self._frame()
+        if self._run is None or self._run.stopped_by is None:
+            return result
+        position, failure = self._run.stopped_by
+        message = f"{self.name_row(position)}: {failure.message}"
+        if failure.retry == "stop":
+            stopped = f"{self.endpoint.host}: {failure.message}\n\n{self.tally.summary()}."
+            raise RunStopped(stopped, kind=failure.kind, partial=result)
+        raise RowFailed(message, kind=failure.kind, partial=result)
