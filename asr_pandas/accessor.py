@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import pandas as pd
 
-from asr_pandas.options import TranscribeOptions, check
-from asr_pandas.transcribing import Transcribing
-
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
+    from asr_pandas.options import TranscribeOptions
+    from asr_pandas.transcribing import Transcribing
 
 
 @pd.api.extensions.register_dataframe_accessor("asr")
@@ -111,7 +111,7 @@ class FrameAccessor:
         >>> out[["language", "status"]].to_dict("records")
         [{'language': 'en', 'status': 'ok'}]
         """
-        return Transcribing.of_column(self._frame, column, check(**options)).here()
+        return _run_over(self._frame, column, **options).here()
 
     async def transcribe_async(
         self, column: Hashable, **options: Unpack[TranscribeOptions]
@@ -128,7 +128,7 @@ class FrameAccessor:
         >>> asyncio.run(call)["status"].tolist()
         ['ok']
         """
-        return await Transcribing.of_column(self._frame, column, check(**options)).there()
+        return await _run_over(self._frame, column, **options).there()
 
 
 @pd.api.extensions.register_series_accessor("asr")
@@ -154,8 +154,25 @@ class SeriesAccessor:
         pandas.DataFrame
             The result columns alone, with the Series' index.
         """
-        return Transcribing.of_series(self._series, check(**options)).here()
+        return _run_over_series(self._series, **options).here()
 
     async def transcribe_async(self, **options: Unpack[TranscribeOptions]) -> pd.DataFrame:
         """Transcribe the Series on the caller's own event loop; as `transcribe` otherwise."""
-        return await Transcribing.of_series(self._series, check(**options)).there()
+        return await _run_over_series(self._series, **options).there()
+
+
+# The run is imported when there is one: asyncio and what goes with it would cost every import.
+def _run_over(
+    frame: pd.DataFrame, column: Hashable, **options: Unpack[TranscribeOptions]
+) -> Transcribing:
+    from asr_pandas.options import check
+    from asr_pandas.transcribing import Transcribing
+
+    return Transcribing.of_column(frame, column, check(**options))
+
+
+def _run_over_series(series: pd.Series[Any], **options: Unpack[TranscribeOptions]) -> Transcribing:
+    from asr_pandas.options import check
+    from asr_pandas.transcribing import Transcribing
+
+    return Transcribing.of_series(series, check(**options))

@@ -10,7 +10,7 @@ import argparse
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,9 +62,13 @@ def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     parser.description = "Transcribe files, folders, globs, URLs, or one .csv or .parquet."
     parser.set_defaults(run=_transcribe)
     parser.add_argument("sources", nargs="+", metavar="SOURCE")
-    parser.add_argument("-o", "--output", default="-", metavar="FILE", help=(
-        ".parquet, .csv, .jsonl, .txt or .md; '-' (the default) writes to standard output"
-    ))
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="-",
+        metavar="FILE",
+        help=(".parquet, .csv, .jsonl, .txt or .md; '-' (the default) writes to standard output"),
+    )
     parser.add_argument(
         "--format", choices=("txt", "md", "csv", "jsonl"), default="txt", help="form of '-o -'"
     )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from asr_pandas.model import Outcome, Usage
 
-TEXT: Final = "str" if int(pd.__version__.split(".")[0]) >= 3 else "string"  # noqa: PLR2004
+TEXT: Final = "string" if pd.__version__.startswith("2.") else "str"
 """The dtype of text in the pandas that runs."""
 
 _AUDIO_TOKENS_PER_SECOND: Final = 25  # api.md §6
@@ -53,17 +52,17 @@ def _field(name: str) -> Callable[[Outcome, Source], Any]:
 
 
 def _error(outcome: Outcome, _: Source) -> str | None:
-    return outcome.failure and outcome.failure.kind
+    return outcome.failure.kind if outcome.failure else None
 
 
 def _message(outcome: Outcome, _: Source) -> str | None:
-    return outcome.failure and outcome.failure.message
+    return outcome.failure.message if outcome.failure else None
 
 
 def _transcript(outcome: Outcome, _: Source) -> str | None:
     if outcome.status == "empty":
         return ""
-    return outcome.transcription and outcome.transcription.text
+    return outcome.transcription.text if outcome.transcription else None
 
 
 def _language_detected(outcome: Outcome, _: Source) -> bool | None:
@@ -73,7 +72,7 @@ def _language_detected(outcome: Outcome, _: Source) -> bool | None:
 
 
 def _model(outcome: Outcome, source: Source) -> str | None:
-    return outcome.transcription and (outcome.transcription.model or source.model)
+    return (outcome.transcription.model or source.model) if outcome.transcription else None
 
 
 def _endpoint(outcome: Outcome, source: Source) -> str | None:
@@ -82,7 +81,7 @@ def _endpoint(outcome: Outcome, source: Source) -> str | None:
 
 def _request_id(outcome: Outcome, _: Source) -> str | None:
     reply = outcome.transcription or outcome.failure
-    return reply and reply.request_id
+    return reply.request_id if reply else None
 
 
 def _attempts(outcome: Outcome, _: Source) -> int | None:
@@ -211,11 +210,9 @@ def build(
     )
 
 
-def _array(values: Iterable[Any], dtype: str) -> Any:  # noqa: ANN401  (pandas' own union)
+def _array(values: Iterable[Any], dtype: Any) -> Any:  # noqa: ANN401  (pandas' own unions)
     listed = list(values)
-    if dtype.startswith("datetime64"):
-        return pd.array(pd.to_datetime(listed, utc=True), dtype=dtype)
-    return pd.array(listed, dtype=dtype)
+    return pd.array(pd.to_datetime(listed, utc=True) if "UTC" in dtype else listed, dtype=dtype)
 
 
 def _columns(level: Level) -> tuple[Column, ...]:

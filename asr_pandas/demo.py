@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pandas as pd
 
@@ -12,9 +12,6 @@ import asr_pandas  # noqa: F401  (registers the accessor)
 from asr_pandas.errors import SamplesMissing
 from asr_pandas.files.export import for_terminal, one_line
 from asr_pandas.files.samples import demo_prompts, samples
-
-if TYPE_CHECKING:
-    from asr_pandas.options import TranscribeOptions
 
 _SHOWN: Final = ("language", "seconds", "total_tokens", "status")
 
@@ -60,7 +57,8 @@ def _table(out: pd.DataFrame) -> str:
     """Show one line a row, the transcript last, so that it is whole on any terminal."""
     shown = out[list(_SHOWN)].rename(columns={"total_tokens": "tokens"})
     shown.insert(0, "file", [Path(path).name for path in out["audio"]])
-    texts = [one_line(text) or one_line(why) for text, why in zip(out["transcript"], out["message"])]
+    said = zip(out["transcript"], out["message"], strict=True)
+    texts = [one_line(text) or one_line(why) for text, why in said]
     width = max(map(len, texts))
     shown["transcript"] = [text.ljust(width) for text in texts]
     table = shown.astype(object).where(shown.notna(), "")

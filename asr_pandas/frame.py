@@ -12,11 +12,9 @@ from asr_pandas.errors import ColumnError, OptionError
 from asr_pandas.languages import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
 _RECORD: Final = "asr_pandas"  # the key in `df.attrs`
-
-PerRow = "Hashable | pd.Series[Any] | None"
 
 
 def audio_column(frame: pd.DataFrame, column: Hashable) -> pd.Series[Any]:
@@ -115,13 +113,13 @@ def _language(tag: str, position: int) -> str:
         raise OptionError(message) from None
 
 
-def row_name(index: pd.Index, variable: str) -> Any:  # noqa: ANN401  (a callable)
+def row_name(index: pd.Index, variable: str) -> Callable[[int], str]:
     """Return how a message names the row at a position: by its label where labels are unique.
 
     Examples
     --------
-    >>> row_name(pd.Index(["a", "b"]), 'df["audio"]')(1)
-    'df["audio"][\\'b\\']'
+    >>> row_name(pd.RangeIndex(2), 'df["audio"]')(1)
+    'df["audio"][1]'
     >>> row_name(pd.Index(["a", "a"]), 'df["audio"]')(1)
     'df["audio"].iloc[1]'
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack, cast, get_args
 
 from asr_pandas.errors import OptionError
@@ -12,6 +11,7 @@ from asr_pandas.languages import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from pathlib import Path
 
     import pandas as pd
 
@@ -79,7 +79,10 @@ class Settings:
 
 # Each with the values that are true today, and what to do instead of the others.
 _NOT_YET: Final[dict[str, tuple[tuple[object, ...], str]]] = {
-    "channels": (("mix",), "split the channels first (ffmpeg -i call.wav -filter_complex channelsplit l.wav r.wav)"),
+    "channels": (
+        ("mix",),
+        "split the channels first (ffmpeg -i call.wav -filter_complex channelsplit l.wav r.wav)",
+    ),
     "skip_silence": ((False,), "leave silent rows out of the frame; they come back `empty`"),
     "shrink": ((False,), "re-encode large files first (ffmpeg -i in.wav -c:a flac out.flac)"),
     "fetch": ((False,), "download the files first and give their paths"),

@@ -28,55 +28,66 @@ _DRAW_EVERY: Final = 0.1  # seconds
 _NO_JOURNAL: Final = "there is no journal yet: running this again asks for every row again"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the audio is, and where the results go."""
+
+    cells: pd.Series[Any]
+    frame: pd.DataFrame
+    """Where `language_from` and `context_from` are looked up."""
+    variable: str
+    """How a message names the cells: `df["audio"]`."""
+    finish: Callable[[pd.DataFrame], pd.DataFrame]
+    """Turns the result columns into what the caller gets: the whole frame, or the columns alone."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Transcribing:
-    """A run over one column.
+    """A run over one column: checked when it is made, before anything is sent.
 
     Parameters
     ----------
-    cells : pandas.Series
-        The audio.
+    place : Place
+        Where the audio is, and where the results go.
     settings : Settings
         The checked options.
     endpoint : Endpoint
         Where requests go.
-    finish : callable
-        Turns the result columns into what the caller gets: the whole frame, or the columns alone.
-    name_row : callable
-        How a message names the row at a position.
-    languages, contexts : list
-        One for each row, None where there is none.
     asked : bool
         Whether somebody chose the endpoint.
+
+    Raises
+    ------
+    ColumnError, OptionError
+        The call cannot be carried out.
     """
 
-    cells: pd.Series[Any]
+    place: Place
     settings: Settings
     endpoint: Endpoint
-    finish: Callable[[pd.DataFrame], pd.DataFrame]
-    name_row: Callable[[int], str]
-    languages: list[str | None] | None
-    contexts: list[str | None] | None
     asked: bool
-    tally: Tally = field(init=False)
     progress: Progress = field(init=False)
+    _tally: Tally = field(init=False)
+    _languages: list[str | None] | None = field(init=False, default=None)
+    _contexts: list[str | None] | None = field(init=False, default=None)
     _run: Run | None = field(init=False, default=None)
     _stopped: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        """Count the rows."""
-        self.tally = Tally(rows=len(self.cells))
-        self.progress = Progress(self.tally, wanted=self.settings.progress)
+        """Check what is asked for."""
+        reach.check(self.endpoint, asked=self.asked, cells=self.place.cells)
+        if self.settings.language_from is not None:
+            source = self.settings.language_from
+            self._languages = frame.languages_per_row(self.place.frame, source)
+        if self.settings.context_from is not None:
+            source = self.settings.context_from
+            self._contexts = frame.contexts_per_row(self.place.frame, source)
+        self._tally = Tally(rows=len(self.place.cells))
+        self.progress = Progress(self._tally, wanted=self.settings.progress)
 
     @classmethod
     def of_column(cls, df: pd.DataFrame, column: Hashable, settings: Settings) -> Self:
-        """Check a call on a frame; nothing is sent.
-
-        Raises
-        ------
-        ColumnError, OptionError
-            The call cannot be carried out.
-        """
+        """Check a call on a frame."""
         cells = frame.audio_column(df, column)
         endpoint, asked = reach.choose(settings.endpoint)
         record = frame.record_of(
@@ -85,57 +96,25 @@ class Transcribing:
         replaced = frame.to_replace(
             df, record, level=settings.columns, overwrite=settings.overwrite
         )
-        return cls._checked(
-            cells,
-            settings,
-            df=df,
-            chosen=(endpoint, asked),
-            name_row=frame.row_name(df.index, f"df[{column!r}]"),
+        place = Place(
+            cells=cells,
+            frame=df,
+            variable=f"df[{column!r}]",
             finish=lambda results: frame.attach(df, results, record=record, replaced=replaced),
         )
+        return cls(place=place, settings=settings, endpoint=endpoint, asked=asked)
 
     @classmethod
     def of_series(cls, series: pd.Series[Any], settings: Settings) -> Self:
-        """Check a call on a Series; nothing is sent.
-
-        Raises
-        ------
-        ColumnError, OptionError
-            The call cannot be carried out.
-        """
-        return cls._checked(
-            frame.refuse_numbers(series),
-            settings,
-            df=pd.DataFrame(index=series.index),
-            chosen=reach.choose(settings.endpoint),
-            name_row=frame.row_name(series.index, "series"),
+        """Check a call on a Series."""
+        endpoint, asked = reach.choose(settings.endpoint)
+        place = Place(
+            cells=frame.refuse_numbers(series),
+            frame=pd.DataFrame(index=series.index),
+            variable="series",
             finish=lambda results: results,
         )
-
-    @classmethod
-    def _checked(
-        cls,
-        cells: pd.Series[Any],
-        settings: Settings,
-        *,
-        df: pd.DataFrame,
-        chosen: tuple[Endpoint, bool],
-        name_row: Callable[[int], str],
-        finish: Callable[[pd.DataFrame], pd.DataFrame],
-    ) -> Self:
-        endpoint, asked = chosen
-        reach.check(endpoint, asked=asked, cells=cells)
-        by_row = settings.language_from, settings.context_from
-        return cls(
-            cells=cells,
-            settings=settings,
-            endpoint=endpoint,
-            finish=finish,
-            name_row=name_row,
-            languages=None if by_row[0] is None else frame.languages_per_row(df, by_row[0]),
-            contexts=None if by_row[1] is None else frame.contexts_per_row(df, by_row[1]),
-            asked=asked,
-        )
+        return cls(place=place, settings=settings, endpoint=endpoint, asked=asked)
 
     def here(self) -> pd.DataFrame:
         """Run to the end while the caller waits.
@@ -153,7 +132,7 @@ class Transcribing:
         interrupted = portal.call(self._work(), stop=self._stop, draw=self.progress.draw)
         self.progress.close()
         if interrupted and self.settings.on_interrupt == "raise":
-            message = f"stopped by you. {self.tally.summary()}. What is finished is in .partial"
+            message = f"stopped by you. {self._tally.summary()}. What is finished is in .partial"
             raise Interrupted(message, partial=self._frame())
         return self._result()
 
@@ -168,12 +147,12 @@ class Transcribing:
         return self._result()
 
     async def _work(self) -> None:
-        if not len(self.cells):
+        if not len(self.place.cells):
             return
         self._announce()
-        cells = list(self.cells)
+        cells = list(self.place.cells)
         endpoint = await asyncio.to_thread(reach.open_local, self.endpoint)
-        self.tally.all_seconds = await asyncio.to_thread(expect, cells)
+        self._tally.all_seconds = await asyncio.to_thread(expect, cells)
         # Late: the SDK takes longer to import than pandas.
         from asr_pandas.endpoint.transport import Transport
 
@@ -194,9 +173,9 @@ class Transcribing:
             sender=transport,
             pacer=Pacer(self.settings.rpm or self.endpoint.rpm, clock=clock),
             clock=clock,
-            tally=self.tally,
+            tally=self._tally,
             concurrency=min(concurrency, len(cells)),
-            name_row=self.name_row,
+            name_row=self._name_row(),
             itn=self.settings.itn,
             stream=self.settings.stream,
             stop_on_failure=self.settings.errors == "raise",
@@ -207,9 +186,12 @@ class Transcribing:
             yield Row(
                 position=position,
                 cell=cell,
-                language=self.languages[position] if self.languages else self.settings.language,
-                context=self.contexts[position] if self.contexts else self.settings.context,
+                language=self._languages[position] if self._languages else self.settings.language,
+                context=self._contexts[position] if self._contexts else self.settings.context,
             )
+
+    def _name_row(self) -> Callable[[int], str]:
+        return frame.row_name(self.place.cells.index, self.place.variable)
 
     def _announce(self) -> None:
         if not self.asked:
@@ -232,23 +214,23 @@ class Transcribing:
         source = columns.Source(
             self.endpoint.host, self.endpoint.model, self.endpoint.price_per_second
         )
-        outcomes = self._run.outcomes if self._run else [PENDING] * len(self.cells)
+        outcomes = self._run.outcomes if self._run else [PENDING] * len(self.place.cells)
         results = columns.build(
             outcomes,
             source=source,
-            index=self.cells.index,
+            index=self.place.cells.index,
             level=self.settings.columns,
             prefix=self.settings.prefix,
         )
-        return self.finish(results)
+        return self.place.finish(results)
 
     def _result(self) -> pd.DataFrame:
         result = self._frame()
         if self._run is None or self._run.stopped_by is None:
             return result
         position, failure = self._run.stopped_by
-        message = f"{self.name_row(position)}: {failure.message}"
+        message = f"{self._name_row()(position)}: {failure.message}"
         if failure.retry == "stop":
-            stopped = f"{self.endpoint.host}: {failure.message}\n\n{self.tally.summary()}."
+            stopped = f"{self.endpoint.host}: {failure.message}\n\n{self._tally.summary()}."
             raise RunStopped(stopped, kind=failure.kind, partial=result)
         raise RowFailed(message, kind=failure.kind, partial=result)

@@ -120,7 +120,7 @@ def service() -> Iterator[Callable[[Answer], Service]]:
     async def begin(started: Service) -> None:
         app = web.Application(client_max_size=2**25)
         app.router.add_post("/v1/chat/completions", started.respond)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
         runners.append(runner)
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -80,9 +80,7 @@ def test_what_the_service_did_not_say_is_missing_and_never_invented(
 def test_without_billed_seconds_the_cost_is_estimated_and_says_so(
     service: Start, wav: bytes
 ) -> None:
-    stand_in = service(
-        always(completion(usage={"prompt_tokens_details": {"audio_tokens": 169}}))
-    )
+    stand_in = service(always(completion(usage={"prompt_tokens_details": {"audio_tokens": 169}})))
     endpoint = asr_pandas.Endpoint(stand_in.url, api_key="k", price_per_second=1.0)
 
     frame = pd.DataFrame({"audio": [wav]})
@@ -183,7 +181,7 @@ def test_a_column_without_any_audio_is_missing_row_for_row(service: Start) -> No
 def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
     frame = pd.DataFrame({"clip": ["a.wav"]})
 
-    with pytest.raises(asr_pandas.ColumnError, match="no column 'audio'[^|]*'clip'"):
+    with pytest.raises(asr_pandas.ColumnError, match=r"no column 'audio'[^|]*'clip'"):
         frame.asr.transcribe("audio")
 
 
@@ -228,7 +226,7 @@ def test_columns_that_another_call_made_are_not_overwritten(service: Start, wav:
     stand_in = service(always(completion()))
     frame = pd.DataFrame({"audio": [wav], "language": ["mine"]})
 
-    with pytest.raises(asr_pandas.ColumnError, match="language[^|]*prefix=.*overwrite=True"):
+    with pytest.raises(asr_pandas.ColumnError, match=r"language[^|]*prefix=.*overwrite=True"):
         transcribe(frame, stand_in)
 
     assert stand_in.asked == []
@@ -254,7 +252,7 @@ def test_two_services_results_stand_side_by_side(service: Start, wav: bytes) -> 
 
 
 def test_a_series_gives_the_result_columns_alone(service: Start, wav: bytes) -> None:
-    series = pd.Series([wav], index=["x"], name="clip")
+    series: Any = pd.Series([wav], index=["x"], name="clip")
 
     out = series.asr.transcribe(endpoint=service(always(completion())).endpoint, progress=False)
 
@@ -402,7 +400,7 @@ def test_a_language_that_is_none_of_the_service_s_is_refused_before_anything_is_
     stand_in = service(always(completion()))
     frame = pd.DataFrame({"audio": [wav, wav], "locale": ["de", "xx"]})
 
-    with pytest.raises(asr_pandas.OptionError, match="row 1.*'xx'"):
+    with pytest.raises(asr_pandas.OptionError, match=r"row 1.*'xx'"):
         transcribe(frame, stand_in, language_from="locale")
 
     assert stand_in.asked == []
@@ -423,9 +421,7 @@ def test_contexts_go_to_their_rows(service: Start, wav: bytes) -> None:
     frame = pd.DataFrame({"audio": [wav] * 3})
 
     one = transcribe(frame, service(says_its_context), context="Kvarnholm {x} $y 'z'")
-    each = transcribe(
-        frame, service(says_its_context), context_from=pd.Series(["a", None, "b"])
-    )
+    each = transcribe(frame, service(says_its_context), context_from=pd.Series(["a", None, "b"]))
 
     assert one["transcript"].tolist() == ["Kvarnholm {x} $y 'z'"] * 3
     assert each["transcript"].tolist() == ["a", "none", "b"]

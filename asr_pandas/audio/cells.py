@@ -7,7 +7,6 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
-from urllib.request import url2pathname
 
 import pandas as pd
 import pybase64
@@ -26,7 +25,7 @@ _READ: Final = (
 _LONGEST_NAME: Final = 200  # characters
 
 
-def is_missing(cell: object) -> bool:
+def is_missing(cell: Any) -> bool:  # noqa: ANN401  (a cell may be anything)
     """Tell whether a cell holds no audio at all.
 
     Examples
@@ -40,7 +39,7 @@ def is_missing(cell: object) -> bool:
         return not cell.strip()
     if isinstance(cell, dict):
         return cell.get("bytes") is None and is_missing(cell.get("path"))
-    return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
+    return pd.api.types.is_scalar(cell) and bool(pd.isna(cell))
 
 
 def read(cell: object) -> Clip:
@@ -124,10 +123,10 @@ def _read(cell: object) -> Clip:
             return _clip(cell, _from_data_url(cell))
         case bytes() | bytearray() | memoryview():
             return _clip(cell, bytes(cell))
-        case {"bytes": bytes(content)}:
-            return _clip(cell.get("path") or content, content)
-        case {"path": str() | os.PathLike() as path}:
-            return _read(path)
+        case {"bytes": bytes(content), **rest}:
+            return _clip(rest.get("path") or content, content)
+        case {"path": str() | os.PathLike() as named}:
+            return _read(named)
     path = _local_path(cell)
     if path is None:
         message = f"({_name(cell)}): is not audio that can be read. Hint: {_READ}."
@@ -159,7 +158,11 @@ def _local_path(cell: object) -> Path | None:
     parts = urlsplit(cell)
     if parts.scheme in {"http", "https"}:
         return None
-    return Path(url2pathname(parts.path) if parts.scheme == "file" else cell).expanduser()
+    if parts.scheme == "file":
+        from urllib.request import url2pathname
+
+        return Path(url2pathname(parts.path))
+    return Path(cell).expanduser()
 
 
 def _regular_file(path: Path) -> Path:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from asr_pandas.errors import AudioError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from av import AudioFrame
+    from av import AudioFrame, AudioStream
     from av.container import InputContainer
     from numpy.typing import NDArray
 
@@ -65,13 +66,18 @@ def decode(content: bytes | str | Path, *, limit: float | None = None) -> NDArra
     >>> decode(file.getvalue()).shape
     (16000,)
     """
-    source = io.BytesIO(content) if isinstance(content, bytes) else _opened(Path(content))
-    with source:
-        chunks = list(_chunks(source, limit=limit))
-    samples = np.concatenate([np.empty(0, np.float32), *chunks])
-    if not samples.size:
-        message = "the audio is empty: no sound could be decoded."
-        raise AudioError(message)
+    import av  # at first use: `import asr_pandas` stays light
+
+    with io.BytesIO(content) if isinstance(content, bytes) else _opened(Path(content)) as source:
+        size = source.seek(0, io.SEEK_END)
+        source.seek(0)
+        try:
+            chunks = list(_chunks(source, limit=limit))
+        except av.error.FFmpegError as error:
+            raise _undecodable(size, why=error.strerror or "unknown error") from error
+    if not sum(map(len, chunks)):
+        raise _undecodable(size, why="no sound in it")
+    samples = np.concatenate(chunks)
     return np.clip(samples, -1, 1, out=samples)
 
 
@@ -83,27 +89,28 @@ def _opened(path: Path) -> io.BufferedReader:
         raise AudioError(message) from error
 
 
-def _chunks(source: io.BufferedIOBase, *, limit: float | None) -> Iterator[NDArray[np.float32]]:
-    import av  # noqa: PLC0415 - at first use: `import asr_pandas` stays light
+def _undecodable(size: int, *, why: str) -> AudioError:
+    return AudioError(
+        f"cannot decode {size:,} bytes as audio: {why}.\n\nHint: the file may be cut off; "
+        "WAV, FLAC, MP3, Ogg, Opus, M4A, AMR, AIFF and what else FFmpeg knows are read."
+    )
 
-    try:
-        with av.open(source, options=_OPEN_NOTHING_ELSE, metadata_errors="ignore") as container:
-            frames = _bounded(_frames(container), limit=limit)
+
+def _chunks(source: BinaryIO, *, limit: float | None) -> Iterator[NDArray[np.float32]]:
+    import av
+
+    with av.open(source, "r", options=_OPEN_NOTHING_ELSE, metadata_errors="ignore") as container:
+        for stream in container.streams.audio[:1]:
+            frames = _bounded(_frames(container, stream), limit=limit)
             # A resampler keeps one input format; chained files change it midway.
             for _, alike in groupby(frames, key=_form):
                 yield from _resampled(alike)
-    except av.error.FFmpegError as error:
-        message = f"cannot decode the audio: {error.strerror}."
-        raise AudioError(message) from error
 
 
-def _frames(container: InputContainer) -> Iterator[AudioFrame]:
-    import av  # noqa: PLC0415
+def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    import av
 
-    if not container.streams.audio:
-        message = "the file has no audio stream."
-        raise AudioError(message)
-    for packet in container.demux(container.streams.audio[0]):
+    for packet in container.demux(stream):
         try:
             yield from packet.decode()
         except av.error.InvalidDataError:
@@ -112,9 +119,9 @@ def _frames(container: InputContainer) -> Iterator[AudioFrame]:
 
 def _bounded(frames: Iterator[AudioFrame], *, limit: float | None) -> Iterator[AudioFrame]:
     # Counted before resampling: a header that claims 1 Hz would grow 16,000-fold.
-    duration = 0.0
+    duration = Fraction()
     for frame in frames:
-        duration += frame.samples / frame.sample_rate
+        duration += Fraction(frame.samples, frame.sample_rate)
         if limit is not None and duration > limit:
             raise TooLong(limit=limit)
         yield frame
@@ -125,7 +132,7 @@ def _form(frame: AudioFrame) -> tuple[Any, ...]:
 
 
 def _resampled(frames: Iterator[AudioFrame]) -> Iterator[NDArray[np.float32]]:
-    from av import AudioResampler  # noqa: PLC0415
+    from av import AudioResampler
 
     # The layout is kept: FFmpeg's own downmix sums channels and overshoots 1.
     resampler = AudioResampler(format="fltp", rate=SAMPLE_RATE)
@@ -136,4 +143,5 @@ def _resampled(frames: Iterator[AudioFrame]) -> Iterator[NDArray[np.float32]]:
 
 
 def _mono(frame: AudioFrame) -> NDArray[np.float32]:
-    return frame.to_ndarray().mean(axis=0, dtype=np.float32)
+    channels: NDArray[Any] = frame.to_ndarray()
+    return np.asarray(channels.mean(axis=0), np.float32)

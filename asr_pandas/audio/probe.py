@@ -83,7 +83,8 @@ def _probe_with_ffmpeg(source: bytes | Path) -> Header:
     import av
 
     try:
-        with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source)) as opened:
+        file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
+        with av.open(file, mode="r") as opened:
             return _header(opened)
     except av.FFmpegError as error:
         message = "no known container header"

@@ -153,7 +153,9 @@ def named(word: str) -> Endpoint:
         case "dashscope-us":
             return Endpoint.dashscope("us")
         case "dashscope-filetrans" | "journal":
-            message = f"endpoint={word!r} is not there yet.\n\nHint: use 'dashscope-intl' or 'local'."
+            message = (
+                f"endpoint={word!r} is not there yet.\n\nHint: take 'dashscope-intl', 'local'."
+            )
             raise NotImplementedError(message)
     if urlsplit(word).scheme in {"http", "https"} and urlsplit(word).hostname:
         return Endpoint(_trim(word))
@@ -165,7 +167,7 @@ def named(word: str) -> Endpoint:
 
 
 def from_environment() -> Endpoint | None:
-    """Return the hosted service where its key is set, at `DASHSCOPE_BASE_URL` if that is set too."""
+    """Return DashScope where its key is set, at `DASHSCOPE_BASE_URL` where that is set too."""
     if not os.environ.get(KEY_VARIABLE):
         return None
     address = os.environ.get(ADDRESS_VARIABLE)

@@ -52,7 +52,7 @@ _WRONG = (
     "address that ends in /compatible-mode/v1"
 )
 _SAFETY = "The provider's content inspection refused this audio"
-_WAIT = "The account's rate limit was reached; asr-pandas waits and asks again. Lower rpm= if it stays"
+_WAIT = "The account's rate limit was reached; lower rpm=, or try the row again later"
 _LATER = "The service failed; try the row again later"
 _SLOW = "The service needed too long; stream=True helps with long audio"
 _REQUEST = "The service refused the request"
@@ -196,7 +196,8 @@ def _read(body: bytes) -> tuple[str, str, str | None]:
     fields: dict[str, Any] = error if isinstance(error, dict) else parsed
     message = error if isinstance(error, str) else fields.get("message") or fields.get("detail")
     request_id = parsed.get("request_id") or parsed.get("id")
-    return str(message or ""), str(fields.get("code") or ""), str(request_id) if request_id else None
+    code = str(fields.get("code") or "")
+    return str(message or ""), code, str(request_id) if request_id else None
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PATH: Final = "/chat/completions"
 
-_AUDIO: Final = "\x00audio\x00"  # where the audio goes; JSON escapes it, so no user text can hold it
+_AUDIO: Final = "\x00audio\x00"  # stands where the audio goes
 
 
 def encode(request: Request) -> tuple[bytes, bytes]:
@@ -124,13 +124,14 @@ class Chunks:
     def _take(self, body: dict[str, Any]) -> None:
         self._request_id = _text_or_none(body.get("id")) or self._request_id
         self._model = _text_or_none(body.get("model")) or self._model
-        self._usage = body.get("usage") or self._usage
+        # `**` refuses, here, where it is caught, what is no object.
+        self._usage = {**(body.get("usage") or self._usage)}
         # The chunk that carries the usage has no choices; no other form lacks the field.
         for choice in body["choices"][:1]:
             self._answered = True
             said = choice.get("message") or choice.get("delta") or {}
             self._texts.append(_content(said.get("content")))
-            self._annotation = next(iter(said.get("annotations") or ()), self._annotation)
+            self._annotation = {**next(iter(said.get("annotations") or ()), self._annotation)}
             self._finish_reason = choice.get("finish_reason") or self._finish_reason
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import httpx2
 import openai
@@ -75,7 +75,8 @@ class Transport:
                 stream=request.stream,
                 stream_cls=openai.AsyncStream[object],
             )
-            return await _read(response, streamed=request.stream)
+            # With this `cast_to` it is the response, although the SDK's types promise a stream.
+            return await _read(cast("httpx2.Response", response), streamed=request.stream)
         except openai.APIStatusError as error:
             return self._refused(error.response)
         except (openai.APIConnectionError, httpx2.TransportError) as error:

@@ -113,27 +113,29 @@ def _txt(frame: pd.DataFrame, prefix: str) -> str:
 
 def _md(frame: pd.DataFrame, audio: Hashable, prefix: str) -> str:
     wanted = ("transcript", "language", "duration", "status", "message")
-    columns = zip(frame[audio], *(frame[prefix + name] for name in wanted), strict=True)
-    return "# Transcripts\n" + "".join(_section(*row) for row in columns)
+    columns = {name: frame[prefix + name] for name in wanted}
+    rows = zip(frame[audio], *columns.values(), strict=True)
+    sections = [_section(cell, dict(zip(columns, said, strict=True))) for cell, *said in rows]
+    return "# Transcripts\n" + "".join(sections)
 
 
-def _section(
-    cell: object, transcript: object, language: object, duration: object, status: str, why: object
-) -> str:
+def _section(cell: object, row: dict[str, Any]) -> str:
     name = cell if isinstance(cell, str) else f"a {type(cell).__name__}"
-    # Missing numbers are NA, None or NaN, depending on where the frame has been.
+    # A missing number is NA, None or NaN, depending on where the frame has been.
+    duration = row["duration"]
     seconds = f"{duration:.1f} s" if isinstance(duration, float) and duration >= 0 else ""
-    facts = ", ".join(filter(None, (one_line(language), seconds, "" if status == "ok" else status)))
-    said = _escaped(one_line(transcript) or one_line(why))
-    return f"\n## {_escaped(one_line(name))}\n\n{said}\n\n*{_escaped(facts)}*\n"
+    status = "" if row["status"] == "ok" else row["status"]
+    facts = ", ".join(filter(None, (one_line(row["language"]), seconds, status)))
+    said = one_line(row["transcript"]) or one_line(row["message"])
+    return f"\n## {_escaped(one_line(name))}\n\n{_escaped(said)}\n\n*{_escaped(facts)}*\n"
 
 
-_MARKUP: Final = re.compile(r"([\\`*_\[\]<>|&#~]|^[-+=]|^\d+(?=[.)]))")
+_MARKUP: Final = re.compile(r"[\\`*_\[\]<>|&#~]|^[-+=]|(?<=^\d)[.)](?= )")
 
 
 def _escaped(text: str) -> str:
     """Let nothing in a text act as Markdown or HTML."""
-    return _MARKUP.sub(r"\\\1", text)
+    return _MARKUP.sub(r"\\\g<0>", text)
 
 
 def _umask() -> int:

@@ -19,8 +19,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import platformdirs
-
 from asr_pandas.errors import SamplesMissing
 
 SPEAKERS = {"en": "en_US_f_Allison", "es": "es_MX_f_Allison", "fr": "fr_CA_f_June"}
@@ -30,7 +28,7 @@ PACKAGES = tuple(
 )
 INSTALLED = Path("/")
 FETCH_TIMEOUT = 900.0
-"""Seconds for one command; about 55 MB are downloaded."""
+"""Seconds for one command; about 60 MB are downloaded."""
 
 _REMARK = re.compile(r"(\[[^]]*\]|\([^)]*\)|<[^>]*>)\s*$")
 # One French line has lost its end: "… sur dièse.vm-review-nonurgent: Pour …".
@@ -106,7 +104,7 @@ def prompts_root(
     cached
         Where fetched ones are kept; a folder in the user's cache by default.
     fetch
-        Whether they may be downloaded (55 MB) where they are in neither place.
+        Whether they may be downloaded (60 MB) where they are in neither place.
 
     Returns
     -------
@@ -123,6 +121,8 @@ def prompts_root(
     >>> len(prompts(prompts_root()))  # doctest: +SKIP
     1537
     """
+    import platformdirs
+
     cached = cached or platformdirs.user_cache_path("asr-pandas") / "prompts"
     if _has_prompts(installed):
         return installed
@@ -161,8 +161,12 @@ def _fetch(target: Path) -> None:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         why = "apt-get and dpkg-deb are not on this machine to fetch them"
         raise _missing(why)
-    _log.info("fetching the telephone prompts (55 MB) into %s", target)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _log.info("fetching the telephone prompts (60 MB) into %s", target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = f"the cache folder {target.parent} cannot be made: {error.strerror}"
+        raise _missing(why) from error
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".prompts-") as scratch:
         _download(Path(scratch))
         _unpack(Path(scratch), Path(scratch) / "root")

@@ -8,13 +8,13 @@ from typing import Final, Literal, get_args
 
 import pandas as pd
 
+from asr_pandas.columns import TEXT
 from asr_pandas.errors import OptionError
 from asr_pandas.files.prompts import prompts, prompts_root
 
 SamplesKind = Literal["bundled", "prompts"]
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
-TEXT: Final = "string" if pd.__version__.startswith("2.") else "str"
 DEMO_DURATION: Final = (3.0, 8.0)
 """Shortest and longest prompt of the demo, seconds."""
 
@@ -29,7 +29,7 @@ def samples(kind: SamplesKind = "bundled") -> pd.DataFrame:
         of a synthetic English voice; one is silent and one is no audio. ``"prompts"``: about
         1,500 telephone prompts read by people in English, Spanish and French, from the Debian
         packages ``asterisk-core-sounds-*`` (CC-BY-SA-3.0; Allison Smith, June Wallack). They are
-        fetched once (55 MB) into the user's cache where they are not installed.
+        fetched once (60 MB) into the user's cache where they are not installed.
 
     Returns
     -------

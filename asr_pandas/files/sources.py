@@ -20,8 +20,30 @@ AUDIO: Final = "audio"
 
 # What a folder is searched for; a file that is named is taken whatever its ending.
 ENDINGS: Final = frozenset(
-    ".aac .aif .aiff .amr .avi .flac .flv .m4a .mka .mkv .mov .mp3 .mp4 .mpeg .mpg .oga .ogg .opus "
-    ".wav .webm .wma .wmv".split()
+    (
+        ".aac",
+        ".aif",
+        ".aiff",
+        ".amr",
+        ".avi",
+        ".flac",
+        ".flv",
+        ".m4a",
+        ".mka",
+        ".mkv",
+        ".mov",
+        ".mp3",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".oga",
+        ".ogg",
+        ".opus",
+        ".wav",
+        ".webm",
+        ".wma",
+        ".wmv",
+    )
 )
 _TABLES: Final = frozenset({".csv", ".parquet"})
 
@@ -89,7 +111,9 @@ def _clips(source: str) -> list[str]:
     elif path.exists():
         found = [str(path)]
     else:
-        found = [clip for clip in glob.glob(str(path), recursive=True) if Path(clip).is_file()]
+        # Path.glob takes no pattern that starts at a root or at home.
+        matching = glob.glob(str(path), recursive=True)  # noqa: PTH207
+        found = [clip for clip in matching if Path(clip).is_file()]
     if not found:
         message = f"nothing to transcribe is found under {source!r}"
         raise OptionError(message)

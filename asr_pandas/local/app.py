@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from asr_pandas.local import wire
-from asr_pandas.local.desk import REQUEST_ID, Desk
+from asr_pandas.local.desk import Desk
 from asr_pandas.local.refusals import TOO_LARGE, Refusal, failed, invalid, wrong_key
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ def create_app(
         app.router.add_post(f"{prefix}/chat/completions", desk.chat)
         app.router.add_get(f"{prefix}/models", desk.models)
     app.router.add_get("/health", desk.health)
-    app.on_response_prepare.append(_sign)
     app.on_cleanup.append(desk.shut)
     return app
 
@@ -60,7 +59,6 @@ def create_app(
 @web.middleware
 async def _in_words(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every refusal and failure with the service's error body."""
-    request[REQUEST_ID] = str(uuid.uuid4())
     try:
         return await handler(request)
     except Refusal as error:
@@ -69,11 +67,12 @@ async def _in_words(request: web.Request, handler: Handler) -> web.StreamRespons
         refusal = invalid(TOO_LARGE)
     except web.HTTPException as error:
         refusal = Refusal(error.reason, status=error.status, code="invalid_request")
-    except Exception:
-        _log.exception("request %s failed", request[REQUEST_ID])
+    except Exception:  # noqa: BLE001 - logged; the caller is told in the service's form
+        _log.exception("a request failed")
         refusal = failed()
-    body = refusal.body(request_id=request[REQUEST_ID])
-    return web.json_response(body, status=refusal.status)
+    request_id = str(uuid.uuid4())
+    body = refusal.body(request_id=request_id)
+    return web.json_response(body, status=refusal.status, headers={"x-request-id": request_id})
 
 
 def _keyed(key: str | None) -> Middleware:
@@ -91,7 +90,3 @@ def _holds(request: web.Request, *, key: str) -> bool:
     # Headers may hold any byte; aiohttp reads those that are not UTF-8 as lone surrogates.
     same = hmac.compare_digest(sent.strip().encode("utf-8", "surrogateescape"), key.encode())
     return same and scheme.lower() == "bearer"
-
-
-async def _sign(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["x-request-id"] = request.get(REQUEST_ID, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from functools import partial
@@ -20,7 +21,7 @@ from asr_pandas.local.listening import Listener, in_thread
 from asr_pandas.local.refusals import ILLEGAL_FORMAT, TOO_LONG, failed, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from asr_pandas.local.recogniser import Recogniser
     from asr_pandas.local.wire import Ask
 
-REQUEST_ID: Final = "asr_pandas.request_id"
 MAX_DURATION: Final = 300.0  # seconds: api.md §7
 
 # Clips in memory as samples, 19 MB each at most; further requests wait as they were sent.
@@ -52,7 +52,9 @@ class Desk:
         self._models = tuple(dict.fromkeys((*wire.SERVED_AS, recogniser.name)))
         self._allowed = is_any if allow_private else is_public
         self._listener = Listener(recogniser)
-        self._decoders = ThreadPoolExecutor(_DECODED_AT_ONCE, thread_name_prefix="asr-pandas-decode")
+        self._decoders = ThreadPoolExecutor(
+            _DECODED_AT_ONCE, thread_name_prefix="asr-pandas-decode"
+        )
         self._room = asyncio.Semaphore(_DECODED_AT_ONCE)
         self._started = int(time.time())
 
@@ -62,7 +64,7 @@ class Desk:
         content = await self._content(ask)
         async with self._room:
             samples = await self._samples(content)
-            stamp = self._stamp(request)
+            stamp = self._stamp()
             if ask.stream:
                 return await self._streamed(request, samples, ask=ask, stamp=stamp)
             return await self._whole(samples, ask=ask, stamp=stamp)
@@ -97,9 +99,9 @@ class Desk:
         except AudioError:
             raise invalid(ILLEGAL_FORMAT) from None
 
-    def _stamp(self, request: web.Request) -> replies.Stamp:
+    def _stamp(self) -> replies.Stamp:
         return replies.Stamp(
-            request_id=request[REQUEST_ID], created=int(time.time()), model=self._name
+            request_id=str(uuid.uuid4()), created=int(time.time()), model=self._name
         )
 
     async def _whole(
@@ -115,13 +117,18 @@ class Desk:
             usage=_usage(samples, text_tokens=sum(segment.tokens for segment in segments)),
             stamp=stamp,
         )
-        return web.json_response(reply)
+        return web.json_response(reply, headers={"x-request-id": stamp.request_id})
 
     async def _streamed(
         self, request: web.Request, samples: NDArray[np.float32], *, ask: Ask, stamp: replies.Stamp
     ) -> web.StreamResponse:
-        headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-        response = web.StreamResponse(headers=headers)
+        response = web.StreamResponse(
+            headers={
+                "content-type": "text/event-stream; charset=utf-8",
+                "cache-control": "no-cache",
+                "x-request-id": stamp.request_id,
+            }
+        )
         await response.prepare(request)
         # Whoever goes away in the middle has ended the request; the block frees the recogniser.
         with suppress(ConnectionError):
@@ -132,7 +139,7 @@ class Desk:
 
     async def _events(
         self, samples: NDArray[np.float32], *, ask: Ask, stamp: replies.Stamp
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         yield replies.event(replies.opening(stamp))
         tokens = 0
         try:
@@ -144,7 +151,7 @@ class Desk:
                     yield replies.event(
                         replies.increment(segment.text, language=hearing.language, stamp=stamp)
                     )
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged; the caller is told in the service's form
             # The status is sent already; clients look for an error inside the stream.
             _log.exception("request %s failed", stamp.request_id)
             yield replies.event(failed().body(request_id=stamp.request_id))

@@ -121,11 +121,9 @@ async def fetch(
         raise undownloaded(DOWNLOAD_TOO_SLOW) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if isinstance(getattr(error, "os_error", None), _NotPublic):
-            reason = f"{ILLEGAL_URL} It leads to an address that is not public."
-            raise invalid(reason) from None
+            raise invalid(f"{ILLEGAL_URL} It leads to an address that is not public.") from None
         # The kind of error alone: its text may hold addresses of the server's own network.
-        reason = f"{NOT_DOWNLOADED}: {type(error).__name__}"
-        raise undownloaded(reason) from None
+        raise undownloaded(f"{NOT_DOWNLOADED}: {type(error).__name__}") from None
 
 
 def _session(allowed: Callable[[str], bool]) -> ClientSession:
@@ -155,8 +153,7 @@ async def _follow(session: ClientSession, url: URL, *, limit: int) -> bytes:
             if response.status not in _REDIRECTS:
                 return await _bounded(response, limit=limit)
             url = url.join(_as_given(response.headers.get("location", "")))
-    reason = f"{NOT_DOWNLOADED}: more than {MAX_REDIRECTS} redirects"
-    raise undownloaded(reason)
+    raise undownloaded(f"{NOT_DOWNLOADED}: more than {MAX_REDIRECTS} redirects")
 
 
 def _as_given(url: str) -> URL:
@@ -166,8 +163,7 @@ def _as_given(url: str) -> URL:
 
 async def _bounded(response: ClientResponse, *, limit: int) -> bytes:
     if response.status != _OK:
-        reason = f"{NOT_DOWNLOADED}: HTTP status {response.status}"
-        raise undownloaded(reason)
+        raise undownloaded(f"{NOT_DOWNLOADED}: HTTP status {response.status}")
     content = bytearray()
     async for piece in response.content.iter_chunked(_READ_SIZE):
         content += piece

@@ -60,7 +60,7 @@ def _level(samples: NDArray[np.float32]) -> float:
 
 
 def _speech_probability(samples: NDArray[np.float32]) -> float:
-    from faster_whisper.vad import get_vad_model  # noqa: PLC0415 - at first use: it is heavy
+    from faster_whisper.vad import get_vad_model
 
     quiet = int(PAD_SECONDS * SAMPLE_RATE)
     padded = np.pad(np.clip(samples, -1, 1), (quiet, quiet + -(len(samples) + 2 * quiet) % _WINDOW))

@@ -82,7 +82,7 @@ def fetched(model: str) -> Path:
 
 
 def _cached(size: Size) -> Path | None:
-    from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415 - at first use
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
         folder = _snapshot(size, local_files_only=True)
@@ -102,7 +102,7 @@ def _downloaded(model: str) -> Path:
     )
     try:
         folder = _snapshot(size, local_files_only=False)
-    except Exception as error:  # noqa: BLE001 - the client's own errors, its HTTP library's, OSError
+    except Exception as error:
         raise _unavailable(model, cause=f"{type(error).__name__}: {error}") from error
     if not _complete(folder):
         # Without a network the client returns what an interrupted download left.
@@ -125,7 +125,7 @@ def _unavailable(model: str, *, cause: str) -> WeightsError:
 
 
 def _snapshot(size: Size, *, local_files_only: bool) -> Path:
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 - at first use
+    from huggingface_hub import snapshot_download
 
     folder = snapshot_download(
         size.repository,

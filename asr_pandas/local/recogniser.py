@@ -1,38 +1,16 @@
-"""16 kHz samples go in; a language and segments of text come out, as they are recognised."""
+"""What a recogniser is: 16 kHz samples go in, a language and lazy segments of text come out."""
 
 from __future__ import annotations
 
-import os
-import threading
 from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
-import numpy as np
-
-from asr_pandas.errors import OptionError, RecogniserMissing
-from asr_pandas.local.gate import contains_speech
-from asr_pandas.local.weights import DEFAULT_MODEL, locate
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
-    from types import ModuleType
 
+    import numpy as np
     from numpy.typing import NDArray
-
-# The figures behind these: tests/benchmarks/recogniser.py.
-BEAM_SIZE: Final = 5
-NO_SPEECH_PROBABILITY: Final = 0.6
-"""Above it Whisper itself doubts that there is speech (faster-whisper's own threshold)."""
-LOOP_COMPRESSION: Final = 2.4
-"""Text that compresses better than this repeats itself (faster-whisper's own threshold)."""
-
-# The service's code → Whisper's token, where they differ; Whisper also knows Nynorsk apart.
-_WHISPER_CODE: Final = {"fil": "tl"}
-_SERVICE_CODE: Final = {"tl": "fil", "nn": "no"}
-# Whisper has a token for Cantonese since large-v3; before, Chinese covered both.
-_NEAREST: Final = {"yue": "zh"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,200 +59,31 @@ class Recogniser(Protocol):
         """Recognise the speech in 16 kHz mono samples."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decoding:
-    """How text is searched for; every option changes the answer."""
-
-    beam_size: int = BEAM_SIZE
-    temperatures: tuple[float, ...] = (0.0,)
-    """Tried in turn until the text is plausible. Above 0 words are drawn at random, and the same
-    audio no longer gives the same text."""
-    condition_on_previous_text: bool = False
-    """Whether a window of 30 s continues the text of the one before it."""
-
-
-class WhisperRecogniser:
-    """Whisper, by faster-whisper: int8 on the CPU, float16 on a GPU.
-
-    Threads may share one: at any moment one of them recognises, for one step. Between two steps of
-    a clip another clip may have its turn, so that a slow reader of `Heard.segments` stops nobody.
+def load(model: str | Path = "base", *, device: str = "auto") -> Recogniser:
+    """Load the embedded recogniser: Whisper, in this process.
 
     Parameters
     ----------
-    model : str or Path, optional
-        A size or a folder; see `asr_pandas.local.weights.locate`.
-    device : {"auto", "cpu", "cuda"}, optional
+    model : str or Path
+        A size (`tiny`, `base`, `small`, `medium`, `large-v3`, `turbo`), or a folder with a
+        Whisper model converted for CTranslate2.
+    device : {"auto", "cpu", "cuda"}
         `auto` takes a CUDA GPU where there is one.
-    decoding : Decoding, optional
-        How text is searched for.
+
+    Returns
+    -------
+    Recogniser
+        Safe to share between threads. About 0.5 s and 200 MB for `base`.
 
     Raises
     ------
     RecogniserMissing
         faster-whisper is not installed.
-    WeightsError, OptionError
-        From `locate`; also when the device is not there.
+    OptionError
+        The model is neither a size nor a folder, or the device is not there.
+    WeightsError
+        A file is missing, is not the pinned one, cannot be written or cannot be downloaded.
     """
+    from asr_pandas.local.whisper import WhisperRecogniser
 
-    name: str
-    identity: str
-
-    def __init__(
-        self,
-        model: str | Path = DEFAULT_MODEL,
-        *,
-        device: str = "auto",
-        decoding: Decoding | None = None,
-    ) -> None:
-        engine = _engine()
-        weights = locate(model)
-        self.name = weights.name
-        self._decoding = decoding or Decoding()
-        precision = _precision(device)
-        self.identity = f"{weights.digest}:{precision}:{self._decoding}"
-        self._model = engine.WhisperModel(
-            str(weights.folder),
-            device="cuda" if precision == "float16" else "cpu",
-            compute_type=precision,
-            cpu_threads=_cores(),
-        )
-        self._model.encode = _EncodeOnce(self._model.encode)
-        self._end_of_text: int = self._model.hf_tokenizer.token_to_id("<|endoftext|>")
-        self._lock = threading.Lock()
-
-    def listen(
-        self,
-        samples: NDArray[np.float32],
-        *,
-        language: str | None = None,
-        context: str | None = None,
-    ) -> Heard:
-        """Recognise the speech in a clip of any length.
-
-        Parameters
-        ----------
-        samples : numpy.ndarray of float32, shape (n,)
-            16 kHz mono, in [-1, 1].
-        language : str, optional
-            The service's code. Detected from the first 30 s when left out.
-        context : str, optional
-            Names and terms to expect; about the first 220 tokens of it are used.
-
-        Returns
-        -------
-        Heard
-            The first segment is recognised already, the others follow as they are asked for.
-            The same samples and options give the same text.
-        """
-        if not contains_speech(samples):
-            return Heard(language=None, segments=iter(()))
-        with self._lock:
-            spoken = self._spoken(samples, language=language)
-            steps, _ = self._model.transcribe(samples, **self._options(spoken, context=context))
-        segments = self._segments(steps)
-        first = next(segments, None)
-        if first is None:
-            return Heard(language=None, segments=segments)
-        found = language or _SERVICE_CODE.get(spoken, spoken)
-        return Heard(language=found, segments=chain([first], segments))
-
-    def _spoken(self, samples: NDArray[np.float32], *, language: str | None) -> str:
-        if not self._model.model.is_multilingual:
-            return "en"
-        if language is not None:
-            return self._whisper_code(language)
-        # Without the last frame it is the very window that recognition begins with.
-        features = self._model.feature_extractor(samples)[..., :-1]
-        detected: str = self._model.detect_language(features=features)[0]
-        return detected
-
-    def _whisper_code(self, language: str) -> str:
-        code = _WHISPER_CODE.get(language, language)
-        known = self._model.hf_tokenizer.token_to_id(f"<|{code}|>") is not None
-        return code if known else _NEAREST.get(code, code)
-
-    def _options(self, spoken: str, *, context: str | None) -> dict[str, Any]:
-        return {
-            "language": spoken,
-            "beam_size": self._decoding.beam_size,
-            "temperature": self._decoding.temperatures,
-            "condition_on_previous_text": self._decoding.condition_on_previous_text,
-            # An initial prompt would reach the first 30 s only.
-            "hotwords": context or None,
-        }
-
-    def _segments(self, steps: Iterator[Any]) -> Iterator[Segment]:
-        begun = False
-        while step := self._next(steps):
-            if not _is_invented(step):
-                yield self._segment(step, begun=begun)
-                begun = True
-
-    def _next(self, steps: Iterator[Any]) -> Any:  # noqa: ANN401 - faster-whisper is not typed
-        with self._lock:
-            return next(steps, None)
-
-    def _segment(self, step: Any, *, begun: bool) -> Segment:  # noqa: ANN401
-        return Segment(
-            start=step.start,
-            end=step.end,
-            text=step.text if begun else step.text.lstrip(),
-            tokens=sum(token < self._end_of_text for token in step.tokens),
-        )
-
-
-class _EncodeOnce:
-    """Whisper's encoder, with a memory of one window.
-
-    Detecting the language and recognising encode the same window, which is half of the work for a
-    short clip.
-    """
-
-    def __init__(self, encode: Callable[[NDArray[np.float32]], Any]) -> None:
-        self._encode = encode
-        self._features = np.empty(0, np.float32)
-        self._encoded: Any = None
-
-    def __call__(self, features: NDArray[np.float32]) -> Any:  # noqa: ANN401
-        if not np.array_equal(features, self._features):
-            self._encoded = self._encode(features)
-            self._features = features
-        return self._encoded
-
-
-def _is_invented(step: Any) -> bool:  # noqa: ANN401
-    looping: bool = step.compression_ratio > LOOP_COMPRESSION
-    return looping and step.no_speech_prob > NO_SPEECH_PROBABILITY
-
-
-def _engine() -> ModuleType:
-    try:
-        import faster_whisper  # noqa: PLC0415 - at first use: it loads in about a second
-    except ImportError as error:
-        message = (
-            "there is no embedded recogniser: faster-whisper is not installed.\n\n"
-            'Hint: pip install "asr-pandas[local]" to transcribe on this machine, '
-            "or set DASHSCOPE_API_KEY to use the hosted service."
-        )
-        raise RecogniserMissing(message) from error
-    return faster_whisper
-
-
-def _precision(device: str) -> str:
-    from ctranslate2 import get_cuda_device_count  # noqa: PLC0415
-
-    if device not in {"auto", "cpu", "cuda"}:
-        message = f"device {device!r} is none of auto, cpu, cuda."
-        raise OptionError(message)
-    found = device != "cpu" and get_cuda_device_count() > 0
-    if device == "cuda" and not found:
-        message = "device 'cuda': no CUDA GPU is usable here.\n\nHint: device=\"auto\" or \"cpu\"."
-        raise OptionError(message)
-    return "float16" if found else "int8"
-
-
-def _cores() -> int:
-    # What this process may use: a container's share can be smaller than the machine.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return WhisperRecogniser(model, device=device)

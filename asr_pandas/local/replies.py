@@ -52,7 +52,7 @@ def completion(
         "role": "assistant",
         "content": text,
         # Silence has no language, whatever was guessed from it or hinted.
-        "annotations": annotations(language if text else None),
+        "annotations": annotated(language if text else None),
     }
     choice = {"index": 0, "finish_reason": "stop", "message": said}
     return stamp.whole(choice, usage=usage)
@@ -66,7 +66,7 @@ def opening(stamp: Stamp) -> dict[str, Any]:
 
 def increment(text: str, *, language: str | None, stamp: Stamp) -> dict[str, Any]:
     """Build the chunk of one segment."""
-    delta = {"annotations": annotations(language), "content": text, "role": None}
+    delta = {"annotations": annotated(language), "content": text, "role": None}
     return stamp.chunk([{"index": 0, "finish_reason": None, "delta": delta}])
 
 
@@ -80,12 +80,12 @@ def accounting(usage: dict[str, Any], *, stamp: Stamp) -> dict[str, Any]:
     return stamp.chunk([], usage=usage)
 
 
-def annotations(language: str | None) -> list[dict[str, str]]:
+def annotated(language: str | None) -> list[dict[str, str]]:
     """Say the language, where one is known; the recogniser hears no emotion, so none is named.
 
     Examples
     --------
-    >>> annotations("en"), annotations(None)
+    >>> annotated("en"), annotated(None)
     ([{'type': 'audio_info', 'language': 'en'}], [])
     """
     return [{"type": "audio_info", "language": language}] if language else []

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import socket
 import sys
 import threading
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from asr_pandas.errors import OptionError
 from asr_pandas.local.app import create_app
+from asr_pandas.local.background import LOOPBACK, answers, launch
 from asr_pandas.local.recogniser import load
 
 if TYPE_CHECKING:
     from asr_pandas.local.recogniser import Recogniser
 
 KEY_VARIABLE: Final = "ASR_PANDAS_SERVE_KEY"
-LOOPBACK: Final = "127.0.0.1"
 PORT: Final = 8000  # what OpenAI-compatible servers listen on by custom
 PATH: Final = "/compatible-mode/v1"
 
@@ -43,6 +42,7 @@ class Address:
 
 _running: dict[tuple[str, str], Address] = {}
 _starting = threading.Lock()
+_forked = False  # from a process in which a recogniser was loaded
 
 
 def start(model: str = "base", *, device: str = "auto") -> Address:
@@ -58,7 +58,8 @@ def start(model: str = "base", *, device: str = "auto") -> Address:
     Returns
     -------
     Address
-        The same one for the same model and device, from any thread, until the process ends.
+        The same one for the same model and device, from any thread, until the process ends. A
+        forked process goes on using its parent's.
 
     Raises
     ------
@@ -66,12 +67,26 @@ def start(model: str = "base", *, device: str = "auto") -> Address:
         The `[local]` parts are not installed.
     WeightsError
         The weights are missing or not what was pinned.
+    OptionError
+        There is no such model or device; or in a forked process: the parent has not started this
+        one, or has ended.
     """
     with _starting:
         address = _running.get((model, device))
+        if _forked and not (address and answers(_port(address))):
+            # CTranslate2's threads stayed behind in the parent; loading would wait for them.
+            raise OptionError(
+                f"the recogniser {model!r} cannot be loaded in a process that was forked from one "
+                "in which a recogniser ran.\n\n"
+                'Hint: start processes with multiprocessing.get_context("spawn").'
+            )
         if address is None:
             address = _running[model, device] = _launched(load(model, device=device))
         return address
+
+
+def _port(address: Address) -> int:
+    return urlsplit(address.url).port or 0
 
 
 def _launched(recogniser: Recogniser) -> Address:
@@ -80,69 +95,32 @@ def _launched(recogniser: Recogniser) -> Address:
     return Address(url=f"http://{LOOPBACK}:{port}{PATH}", token=token)
 
 
-def launch(app: web.Application) -> int:
-    """Serve an application from a thread of its own, on a free loopback port.
-
-    Parameters
-    ----------
-    app : aiohttp.web.Application
-        What to serve, until the process ends.
-
-    Returns
-    -------
-    int
-        The port; connections are accepted already.
-    """
-    port: Future[int] = Future()
-    thread = threading.Thread(
-        target=_run, args=(app, port), name="asr-pandas-server", daemon=True
-    )
-    thread.start()
-    return port.result()
-
-
-def _run(app: web.Application, port: Future[int]) -> None:
-    try:
-        asyncio.run(_live(app, port=port))
-    except Exception as error:
-        if port.done():
-            raise
-        port.set_exception(error)
-
-
-async def _live(app: web.Application, *, port: Future[int]) -> None:
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
-    await runner.setup()
-    listening = socket.create_server((LOOPBACK, 0))
-    await web.SockSite(runner, listening).start()
-    port.set_result(listening.getsockname()[1])
-    await asyncio.Event().wait()
-
-
-def _forget_parent() -> None:
-    """Start afresh in a forked child: the parent's thread did not come along, nor its lock."""
-    global _running, _starting  # noqa: PLW0603 - a fork changes the process, hence its state
-    _running, _starting = {}, threading.Lock()
+def _after_fork() -> None:
+    """Leave a forked child the parent's servers, and a lock that nobody holds."""
+    global _starting, _forked  # noqa: PLW0603 - a fork changes the process, hence its state
+    _forked = _forked or bool(_running) or _starting.locked()
+    _starting = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_parent)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
-def serve(
-    recogniser: Recogniser,
+def serve(  # noqa: PLR0913 - the shell's options, one each
+    model: str = "base",
     *,
+    device: str = "auto",
     host: str = LOOPBACK,
     port: int = PORT,
     key: str | None = None,
     allow_private: bool = False,
 ) -> None:
-    """Serve a recogniser until Ctrl-C.
+    """Serve the embedded recogniser until Ctrl-C.
 
     Parameters
     ----------
-    recogniser : Recogniser
-        Listens.
+    model, device : str
+        As in `start`.
     host : str, default "127.0.0.1"
         Address to listen at. Any but loopback wants a key.
     port : int, default 8000
@@ -156,26 +134,27 @@ def serve(
     ------
     OptionError
         No key although others could reach the server, or the address is taken.
+    RecogniserMissing, WeightsError
+        As in `start`.
     """
-    key = key or os.environ.get(KEY_VARIABLE)
+    key = key or os.environ.get(KEY_VARIABLE) or None
     if key is None and not is_loopback(host):
-        message = (
+        raise OptionError(
             f"host {host!r} can be reached by others, so that the server wants a key.\n\n"
             f"Hint: set {KEY_VARIABLE} to a secret of your own; callers send it as their api_key."
         )
-        raise OptionError(message)
-    app = create_app(recogniser, key=key, allow_private=allow_private)
-    listening = _bound(host, port=port)
-    sys.stdout.write(_greeting(recogniser.name, listening=listening, keyed=key is not None))
-    sys.stdout.flush()
-    web.run_app(
-        app,
-        sock=listening,
-        print=None,
-        access_log=None,
-        shutdown_timeout=_GRACE,
-        handler_cancellation=True,
-    )
+    with _bound(host, port=port) as listening:
+        recogniser = load(model, device=device)
+        sys.stdout.write(_greeting(recogniser.name, listening=listening, keyed=key is not None))
+        sys.stdout.flush()
+        web.run_app(
+            create_app(recogniser, key=key, allow_private=allow_private),
+            sock=listening,
+            print=None,
+            access_log=None,
+            shutdown_timeout=_GRACE,
+            handler_cancellation=True,
+        )
 
 
 def is_loopback(host: str) -> bool:
@@ -197,8 +176,9 @@ def _bound(host: str, *, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        message = f"cannot listen at {host}, port {port}: {error}.\n\nHint: try another --port."
-        raise OptionError(message) from error
+        raise OptionError(
+            f"cannot listen at {host}, port {port}: {error}.\n\nHint: try another --port."
+        ) from error
 
 
 def _greeting(name: str, *, listening: socket.socket, keyed: bool) -> str:

@@ -107,8 +107,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 def _check_model(model: object, *, models: Collection[str]) -> None:
     if not isinstance(model, str) or not model:
-        reason = "model must be a string."
-        raise invalid(reason)
+        raise invalid("model must be a string.")
     if model not in models:
         raise unknown_model(model)
 
@@ -119,16 +118,14 @@ def _streaming(members: dict[str, Any]) -> tuple[bool, bool]:
     if options is None:
         return stream, False
     if not stream:
-        reason = "stream_options can be set only when stream is true."
-        raise invalid(reason)
+        raise invalid("stream_options can be set only when stream is true.")
     return stream, _flag(_object(options, name="stream_options"), "include_usage")
 
 
 def _language(language: object) -> str | None:
     if language is None or language in CODES:
         return str(language) if language else None
-    reason = f"language must be one of {', '.join(CODES)}."
-    raise invalid(reason)
+    raise invalid(f"language must be one of {', '.join(CODES)}.")
 
 
 def _messages(messages: object) -> tuple[str | None, object]:
@@ -136,12 +133,10 @@ def _messages(messages: object) -> tuple[str | None, object]:
     found = [_object(message, name="messages[]") for message in _list(messages, name="messages")]
     roles = [message.get("role") for message in found]
     if roles not in (["user"], ["system", "user"]):
-        reason = "messages must hold one user message, after at most one system message."
-        raise invalid(reason)
+        raise invalid("messages must hold one user message, after at most one system message.")
     parts = _list(found[-1].get("content"), name="the user message's content")
     if len(parts) != 1:
-        reason = "the user message must hold exactly one part, of type input_audio."
-        raise invalid(reason)
+        raise invalid("the user message must hold exactly one part, of type input_audio.")
     return _context(found[0].get("content")) if len(found) > 1 else None, parts[0]
 
 
@@ -151,8 +146,7 @@ def _context(content: object) -> str | None:
     parts = [_object(part, name="system part") for part in _list(content, name="system content")]
     texts = [part.get("text") for part in parts if part.get("type", "text") == "text"]
     if len(texts) < len(parts) or not all(isinstance(text, str) for text in texts):
-        reason = "the system message must hold text only."
-        raise invalid(reason)
+        raise invalid("the system message must hold text only.")
     return "\n".join(str(text) for text in texts) or None
 
 
@@ -160,12 +154,10 @@ def _audio(part: object) -> tuple[bytes | None, str | None]:
     """Return the part's audio as bytes or as an address; the other one is None."""
     item = _object(part, name="the user message's part")
     if item.get("type") != "input_audio":
-        reason = "the user message must hold exactly one part, of type input_audio."
-        raise invalid(reason)
+        raise invalid("the user message must hold exactly one part, of type input_audio.")
     source = _object(item.get("input_audio"), name="input_audio").get("data")
     if not isinstance(source, str):
-        reason = "input_audio.data must be a URL or a data URL."
-        raise invalid(reason)
+        raise invalid("input_audio.data must be a URL or a data URL.")
     if _WEB_URL.match(source):
         return None, _checked(source)
     return _decoded(source), None
@@ -198,19 +190,16 @@ def _flag(members: dict[str, Any], name: str) -> bool:
     value = members.get(name)
     if value is None or isinstance(value, bool):
         return bool(value)
-    reason = f"{name} must be true or false."
-    raise invalid(reason)
+    raise invalid(f"{name} must be true or false.")
 
 
 def _object(value: object, *, name: str) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
-    reason = f"{name} must be an object."
-    raise invalid(reason)
+    raise invalid(f"{name} must be an object.")
 
 
 def _list(value: object, *, name: str) -> list[Any]:
     if isinstance(value, list):
         return value
-    reason = f"{name} must be a list."
-    raise invalid(reason)
+    raise invalid(f"{name} must be a list.")

@@ -16,11 +16,13 @@ from asr_pandas.run.retry import wait_before_next
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from asr_pandas.model import Clip, Payload, Transcription
+    from asr_pandas.model import Clip, Payload, Status, Transcription
     from asr_pandas.run.pacer import Clock, Pacer
     from asr_pandas.run.tally import Tally
 
-_UNTIL_FIRST_REPLY: Final = 2  # requests in flight until one succeeds, so that a wrong key costs two
+_UNTIL_FIRST_REPLY: Final = (
+    2  # requests in flight until one succeeds, so that a wrong key costs two
+)
 GRACE: Final = 5.0  # seconds for requests in flight when a run is stopped: they are paid already
 
 
@@ -204,7 +206,7 @@ def _prepare(cell: object) -> tuple[Clip, Payload]:
     return clip, fit(clip)
 
 
-def _status(reply: Transcription | Failure) -> Any:
+def _status(reply: Transcription | Failure) -> Status:
     if isinstance(reply, Failure):
         return "failed"
     return "ok" if reply.text.strip() else "empty"

@@ -25,9 +25,7 @@ _THROTTLED: Final = Patience(attempts=10, first_wait=2.0, longest_wait=75.0)
 _BROKEN: Final = Patience(attempts=5, first_wait=1.0, longest_wait=30.0)
 
 
-def wait_before_next(
-    failure: Failure, *, attempts: int, chance: float, longest_wait: float | None = None
-) -> float | None:
+def wait_before_next(failure: Failure, *, attempts: int, chance: float) -> float | None:
     """Decide how long to wait before a row is asked again.
 
     Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/. What the
@@ -41,8 +39,6 @@ def wait_before_next(
         How often the row has been sent, 1 or more.
     chance : float
         A random number in [0, 1).
-    longest_wait : float, optional
-        Seconds; a smaller bound than the kind's own.
 
     Returns
     -------
@@ -59,6 +55,5 @@ def wait_before_next(
     patience = _THROTTLED if failure.kind == "rate_limit" else _BROKEN
     if failure.retry != "again" or attempts >= patience.attempts:
         return None
-    bound = min(patience.longest_wait, patience.first_wait * 2 ** (attempts - 1))
-    jitter = chance * (bound if longest_wait is None else min(bound, longest_wait))
-    return (failure.retry_after or 0.0) + jitter
+    bound = min(patience.longest_wait, patience.first_wait * 2.0 ** (attempts - 1))
+    return (failure.retry_after or 0.0) + chance * bound

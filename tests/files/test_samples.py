@@ -328,6 +328,17 @@ def test_packages_without_speech_are_an_error_and_not_a_cache(
     assert not (tmp_path / "cache").exists()
 
 
+@needs_sh
+def test_a_cache_that_cannot_be_written_is_the_same_kind_of_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play_debian(tmp_path, monkeypatch)
+    (tmp_path / "file").write_text("where a folder should be")
+
+    with pytest.raises(SamplesMissing, match=r"cache folder .* cannot be made"):
+        prompts_root(installed=tmp_path / "nowhere", cached=tmp_path / "file" / "prompts")
+
+
 def test_where_prompts_cannot_be_had_one_error_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

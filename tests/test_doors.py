@@ -1,0 +1,241 @@
+"""The doors: a script, an interrupt, a real Jupyter kernel, and an import that loads little."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from aiohttp import web
+
+import asr_pandas
+from asr_pandas import reach
+from asr_pandas.endpoint import Endpoint
+from tests.conftest import BUNDLED, Answer, Service, always, completion
+
+Start = Callable[[Answer], Service]
+
+HEAVY = [
+    "openai", "httpx2", "aiohttp", "IPython", "anywidget", "ipywidgets", "ctranslate2",
+    "faster_whisper", "onnxruntime", "av", "soundfile", "tqdm", "orjson", "asyncio", "platformdirs", "ssl",
+]  # fmt: skip
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = f"import sys, pandas, asr_pandas; print([m for m in {HEAVY} if m in sys.modules])"
+
+    done = python(code)
+
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def interrupt_when(ready: Callable[[], bool], *, times: int = 1) -> threading.Thread:
+    """Press the stop button, as a terminal or a kernel does, once the condition holds."""
+
+    def press() -> None:
+        for _ in range(times):
+            deadline = time.monotonic() + 20
+            while not ready() and time.monotonic() < deadline:
+                threading.Event().wait(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(0.3)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    return thread
+
+
+needs_signals = pytest.mark.skipif(os.name == "nt", reason="signals are sent to this very process")
+
+
+@needs_signals
+def test_an_interrupt_keeps_what_is_finished_and_sends_nothing_new(
+    service: Start, wav: bytes
+) -> None:
+    async def half_an_instant(_: web.Request, __: dict[str, Any]) -> web.StreamResponse:
+        return web.json_response(completion())
+
+    stand_in = service(half_an_instant)
+    frame = pd.DataFrame({"audio": [wav] * 500})
+    pressed = interrupt_when(lambda: len(stand_in.asked) > 5)
+
+    with pytest.raises(asr_pandas.Interrupted) as stopped:
+        frame.asr.transcribe("audio", endpoint=stand_in.endpoint, rpm=2_400, progress=False)
+
+    pressed.join()
+    asked = len(stand_in.asked)
+    partial = stopped.value.partial
+    assert isinstance(stopped.value, KeyboardInterrupt)
+    assert set(partial["status"]) <= {"ok", "pending", "cancelled"}
+    assert 0 < (partial["status"] == "ok").sum() <= asked < 500
+    assert (partial["status"] == "pending").any()
+
+
+@needs_signals
+def test_a_second_interrupt_does_not_wait_for_what_is_in_flight(service: Start, wav: bytes) -> None:
+    hanging = threading.Event()
+
+    async def never(_: web.Request, __: dict[str, Any]) -> web.StreamResponse:
+        hanging.set()
+        await asyncio.sleep(3_600)
+        return web.Response()
+
+    endpoint = service(never).endpoint
+    frame = pd.DataFrame({"audio": [wav] * 3})
+    pressed = interrupt_when(hanging.is_set, times=2)
+    began = time.monotonic()
+
+    out = frame.asr.transcribe("audio", endpoint=endpoint, progress=False, on_interrupt="return")
+
+    pressed.join()
+    assert time.monotonic() - began < 5
+    assert set(out["status"]) == {"cancelled", "pending"}
+
+
+def test_in_a_script_the_bar_and_the_last_line_go_to_stderr(tmp_path: Path) -> None:
+    code = (
+        "import asr_pandas, pandas as pd;"
+        f"pd.DataFrame({{'audio': [{str(BUNDLED / 'order_8k.wav')!r}, None]}})"
+        ".asr.transcribe('audio', progress=True)"
+    )
+
+    done = python(code, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
+
+    assert done.stdout == ""
+    assert "no DASHSCOPE_API_KEY: the embedded recogniser is used" in done.stderr
+    assert "asks for every row again" in done.stderr
+    assert "s of audio, 2/2 rows" in done.stderr
+    assert done.stderr.rstrip().endswith("2 rows: 1 ok, 1 missing")
+
+
+def test_silence_is_kept_where_it_is_wanted(
+    service: Start, wav: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.DataFrame({"audio": [wav]})
+
+    frame.asr.transcribe("audio", endpoint=service(always(completion())).endpoint, progress=False)
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_more_than_two_hours_are_not_recognised_here_unless_asked_for(tmp_path: Path) -> None:
+    import soundfile
+
+    path = tmp_path / "hour.flac"
+    soundfile.write(path, [0.0] * 8_000 * 240, 8_000)
+    frame = pd.DataFrame({"audio": [str(path)] * 31})
+
+    with pytest.raises(asr_pandas.OptionError, match=r"2 hours[^|]*endpoint='local'"):
+        frame.asr.transcribe("audio")
+
+
+def test_without_recogniser_and_key_one_error_has_both_cures() -> None:
+    code = (
+        "import sys; sys.modules['faster_whisper'] = None\n"
+        "import asr_pandas, pandas as pd\n"
+        f"pd.DataFrame({{'audio': [{str(BUNDLED / 'order_8k.wav')!r}]}}).asr.transcribe('audio')"
+    )
+
+    done = python(code)
+
+    assert "RecogniserMissing" in done.stderr
+    assert "asr-pandas[local]" in done.stderr
+    assert "DASHSCOPE_API_KEY" in done.stderr
+
+
+def test_a_key_in_the_environment_means_dashscope(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-secret")
+
+    endpoint, asked = reach.choose(None)
+
+    assert (endpoint.host, asked) == ("dashscope-intl.aliyuncs.com", True)
+    assert endpoint.key() == "sk-secret"
+    assert "secret" not in repr(endpoint)
+    assert (endpoint.rpm, endpoint.price_per_second) == (100, 0.000035)
+
+
+def test_an_address_in_the_environment_goes_with_the_key(
+    monkeypatch: pytest.MonkeyPatch, service: Start, wav: bytes
+) -> None:
+    stand_in = service(always(completion()))
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-secret")
+    monkeypatch.setenv("DASHSCOPE_BASE_URL", stand_in.url + "/")
+
+    pd.DataFrame({"audio": [wav]}).asr.transcribe("audio", progress=False)
+
+    assert stand_in.headers[0]["Authorization"] == "Bearer sk-secret"
+
+
+def test_the_key_goes_to_dashscope_alone(
+    monkeypatch: pytest.MonkeyPatch, service: Start, wav: bytes
+) -> None:
+    stand_in = service(always(completion()))
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-secret")
+
+    pd.DataFrame({"audio": [wav]}).asr.transcribe("audio", endpoint=stand_in.url, progress=False)
+
+    assert "secret" not in str(stand_in.headers)
+
+
+def test_dashscope_without_a_key_is_refused_before_anything_is_sent() -> None:
+    frame = pd.DataFrame({"audio": ["a.wav"]})
+
+    with pytest.raises(asr_pandas.OptionError, match="DASHSCOPE_API_KEY is not set"):
+        frame.asr.transcribe("audio", endpoint="dashscope-intl")
+
+
+def test_use_sets_the_default_and_an_argument_goes_before_it() -> None:
+    asr_pandas.use("http://localhost:1/v1/")
+
+    assert reach.choose(None)[0] == Endpoint("http://localhost:1/v1")
+    assert reach.choose("local")[0] == Endpoint.local()
+
+
+@pytest.mark.parametrize("word", ["dashscope", "localhost:8000", "ftp://x/v1", ""])
+def test_a_word_that_names_no_endpoint_is_refused(word: str) -> None:
+    with pytest.raises(asr_pandas.OptionError, match="dashscope-intl"):
+        asr_pandas.use(word)
+
+
+@pytest.mark.parametrize("word", ["dashscope-us", "dashscope-filetrans", "journal"])
+def test_endpoints_that_are_not_there_yet_say_what_to_take_instead(word: str) -> None:
+    with pytest.raises(NotImplementedError, match="not there yet"):
+        asr_pandas.use(word)
+
+
+def test_an_unknown_region_is_refused() -> None:
+    with pytest.raises(asr_pandas.OptionError, match="intl"):
+        Endpoint.dashscope(region="moon")  # type: ignore[arg-type]
+
+
+def test_loopback_requests_ignore_proxy_settings(
+    monkeypatch: pytest.MonkeyPatch, service: Start, wav: bytes
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    out = pd.DataFrame({"audio": [wav]}).asr.transcribe(
+        "audio", endpoint=service(always(completion())).endpoint, progress=False
+    )
+
+    assert out["status"].tolist() == ["ok"]
