@@ -99,7 +99,7 @@ def open_local(endpoint: Endpoint) -> Endpoint:
     from asr_pandas.local import service
 
     address = service.start(endpoint.model, device=endpoint.device)
-    return replace(endpoint, url=address.url, api_key=address.token)
+    return replace(endpoint, url=address.url, api_key=address.token, model=address.model)
 
 
 def usual_concurrency(endpoint: Endpoint) -> int:

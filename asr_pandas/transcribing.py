@@ -159,17 +159,21 @@ class Transcribing:
         concurrency = self.settings.concurrency or reach.usual_concurrency(self.endpoint)
         transport = Transport(endpoint, connections=concurrency)
         try:
-            self._run = self._new_run(transport, concurrency=concurrency, cells=cells)
+            self._run = self._new_run(
+                transport, model=endpoint.model, concurrency=concurrency, cells=cells
+            )
             if not self._stopped:
                 await self._run.finish()
         finally:
             await transport.close()
 
-    def _new_run(self, transport: Transport, *, concurrency: int, cells: list[object]) -> Run:
+    def _new_run(
+        self, transport: Transport, *, model: str, concurrency: int, cells: list[object]
+    ) -> Run:
         clock = RealClock()
         return Run(
             rows=self._rows(cells),
-            model=self.endpoint.model,
+            model=model,
             sender=transport,
             pacer=Pacer(self.settings.rpm or self.endpoint.rpm, clock=clock),
             clock=clock,

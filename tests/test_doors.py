@@ -10,8 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -22,16 +21,20 @@ from asr_pandas import reach
 from asr_pandas.endpoint import Endpoint
 from tests.conftest import BUNDLED, Answer, Service, always, completion
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 Start = Callable[[Answer], Service]
 
 HEAVY = [
     "openai", "httpx2", "aiohttp", "IPython", "anywidget", "ipywidgets", "ctranslate2",
-    "faster_whisper", "onnxruntime", "av", "soundfile", "tqdm", "orjson", "asyncio", "platformdirs", "ssl",
+    "faster_whisper", "onnxruntime", "av", "soundfile", "tqdm", "orjson", "asyncio",
+    "platformdirs", "ssl",
 ]  # fmt: skip
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603 - our own code, in a fresh interpreter
         [sys.executable, "-c", code],
         env={**os.environ, **environment},
         capture_output=True,

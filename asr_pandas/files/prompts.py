@@ -115,11 +115,6 @@ def prompts_root(
     ------
     SamplesMissing
         If they are in neither place and cannot be fetched.
-
-    Examples
-    --------
-    >>> len(prompts(prompts_root()))  # doctest: +SKIP
-    1537
     """
     import platformdirs
 

@@ -72,11 +72,6 @@ def demo_prompts(frame: pd.DataFrame, *, per_language: int = 8) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Rows of `frame`, language by language, numbered anew.
-
-    Examples
-    --------
-    >>> demo_prompts(samples("prompts"))["spoken"].value_counts().tolist()  # doctest: +SKIP
-    [8, 8, 8]
     """
     shortest, longest = DEMO_DURATION
     seconds = frame["audio"].map(_wave_duration).astype("float64")

@@ -38,6 +38,8 @@ class Address:
     """Base address for a client, such as `http://127.0.0.1:49152/compatible-mode/v1`."""
     token: str = field(repr=False)
     """The key it wants; valid for this process's life."""
+    model: str
+    """The recogniser's name, under which it is asked."""
 
 
 _running: dict[tuple[str, str], Address] = {}
@@ -92,7 +94,8 @@ def _port(address: Address) -> int:
 def _launched(recogniser: Recogniser) -> Address:
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     port = launch(create_app(recogniser, key=token))
-    return Address(url=f"http://{LOOPBACK}:{port}{PATH}", token=token)
+    url = f"http://{LOOPBACK}:{port}{PATH}"
+    return Address(url=url, token=token, model=recogniser.name)
 
 
 def _after_fork() -> None:

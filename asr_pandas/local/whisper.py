@@ -170,11 +170,11 @@ class WhisperRecogniser:
                 yield self._segment(step, begun=begun)
                 begun = True
 
-    def _next(self, steps: Iterator[Any]) -> Any:
+    def _next(self, steps: Iterator[Any]) -> Any:  # noqa: ANN401 - faster-whisper has no types
         with self._lock:
             return next(steps, None)
 
-    def _segment(self, step: Any, *, begun: bool) -> Segment:
+    def _segment(self, step: Any, *, begun: bool) -> Segment:  # noqa: ANN401
         return Segment(
             start=step.start,
             end=step.end,
@@ -195,19 +195,19 @@ class _EncodeOnce:
         self._features = np.empty(0, np.float32)
         self._encoded: Any = None
 
-    def __call__(self, features: NDArray[np.float32]) -> Any:
+    def __call__(self, features: NDArray[np.float32]) -> Any:  # noqa: ANN401
         if not np.array_equal(features, self._features):
             self._encoded = self._encode(features)
             self._features = features
         return self._encoded
 
 
-def _is_invented(step: Any) -> bool:
+def _is_invented(step: Any) -> bool:  # noqa: ANN401
     looping: bool = step.compression_ratio > LOOP_COMPRESSION
     return looping and step.no_speech_prob > NO_SPEECH_PROBABILITY
 
 
-def _engine() -> Any:
+def _engine() -> Any:  # noqa: ANN401
     try:
         import faster_whisper
     except ImportError as error:

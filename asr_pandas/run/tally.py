@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
+
+from asr_pandas.model import Status
 
 if TYPE_CHECKING:
     from asr_pandas.model import Outcome
@@ -42,10 +44,11 @@ class Tally:
         >>> tally.summary()
         '2 rows: 1 missing, 1 pending'
         """
-        statuses = self.statuses + Counter(pending=self.rows - self.done)
-        parts = [f"{count:,} {status}" for status, count in statuses.most_common()]
+        counts = self.statuses + Counter(pending=self.rows - self.done)
+        # In the order of the words, not of arrival, which differs from run to run.
+        parts = [f"{counts[status]:,} {status}" for status in get_args(Status) if counts[status]]
         if self.errors:
-            kinds = ", ".join(f"{kind} {count:,}" for kind, count in self.errors.most_common())
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.errors.items()))
             parts.append(f"errors: {kinds}")
         noun = "row" if self.rows == 1 else "rows"
         return f"{self.rows:,} {noun}: {', '.join(parts) or 'nothing to do'}"

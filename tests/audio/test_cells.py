@@ -6,8 +6,7 @@ import base64
 import io
 import math
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +21,9 @@ from asr_pandas.audio.probe import probe
 from asr_pandas.errors import AudioError
 from asr_pandas.model import Clip
 from tests.conftest import BUNDLED
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ORDER = BUNDLED / "order_8k.wav"
 
@@ -188,7 +190,7 @@ def encoded(path: Path, *, codec: str) -> Path:
     import av
 
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=16_000, layout="mono")
+        stream: Any = container.add_stream(codec, rate=16_000, layout="mono")
         for start in range(0, 16_000, 1_000):
             frame = av.AudioFrame.from_ndarray(
                 np.zeros((1, 1_000), np.float32), format="fltp", layout="mono"

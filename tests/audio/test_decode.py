@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 import asr_pandas
 from asr_pandas.audio.decode import SAMPLE_RATE, TooLong, decode
 from asr_pandas.errors import AudioError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BUNDLED = Path(asr_pandas.__file__).parent / "files" / "bundled"
 

@@ -176,15 +176,13 @@ def error_rate(readings: list[Reading]) -> float:
     """Percent of the corpus' words, or of its characters for Chinese."""
     language = readings[0].clip.language
     normalise = normaliser(language)
-    pairs = [(normalise(reading.clip.reference), normalise(reading.text)) for reading in readings]
-    references, texts = ([text for text, _ in pairs], [text for _, text in pairs])
-    if language == "zh":
-        rate = jiwer.cer(
-            *([text.replace(" ", "") for text in side] for side in (references, texts))
-        )
-    else:
-        rate = jiwer.wer(references, texts)
-    return 100 * float(rate)
+    references = [normalise(reading.clip.reference) for reading in readings]
+    texts = [normalise(reading.text) for reading in readings]
+    if language != "zh":
+        return 100 * float(jiwer.wer(references, texts))
+    # Chinese is written without spaces.
+    references, texts = ([text.replace(" ", "") for text in side] for side in (references, texts))
+    return 100 * float(jiwer.cer(references, texts))
 
 
 @cache

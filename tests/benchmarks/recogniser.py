@@ -1,6 +1,6 @@
 """What the recogniser's decoding options cost and bring: the table behind `Decoding`'s defaults.
 
-    python tests/benchmarks/recogniser.py
+    python -m tests.benchmarks.recogniser
 
 The shared clips and 40 prompts of each language (see accuracy.py), the language detected; "long"
 are the shared clips of each language, joined with 1 s of silence between them.
@@ -13,42 +13,51 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from accuracy import Reader, Samples, Spoken, error_rate, prompts, read, shared
 
 from asr_pandas.audio.decode import SAMPLE_RATE
 from asr_pandas.local.whisper import Decoding, WhisperRecogniser
+from tests.benchmarks.accuracy import (
+    Reader,
+    Reading,
+    Samples,
+    Spoken,
+    error_rate,
+    prompts,
+    read,
+    shared,
+)
 
 PROMPTS_PER_LANGUAGE: Final = 40
+MISMATCHED: Final = "mismatched"
 FALLBACK: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # faster-whisper's default temperatures
 SPLICED_LANGUAGES: Final = ("en", "de", "es", "fr", "pt")
 
 
 def main() -> None:
-    clips = [*shared(), *prompts(PROMPTS_PER_LANGUAGE)]
-    short = [clip for clip in clips if clip.corpus != "mismatched"]
-    print(
-        f"{time.strftime('%Y-%m-%d')}; {'beam':>4}{'temperature':>12}{'previous':>9}  WER % …  CPU rtf"
-    )
+    clips = [
+        clip for clip in (*shared(), *prompts(PROMPTS_PER_LANGUAGE)) if clip.corpus != MISMATCHED
+    ]
+    long = spliced(clips)
+    print(f"{time.strftime('%Y-%m-%d')}: CPU real-time factor; error rate %")
     for beam_size in (1, 2, 5):
         for temperatures in ((0.0,), FALLBACK):
-            show(short, Decoding(beam_size=beam_size, temperatures=temperatures))
+            show(clips, Decoding(beam_size=beam_size, temperatures=temperatures))
     for previous in (False, True):
-        show(spliced(short), Decoding(condition_on_previous_text=previous))
+        show(long, Decoding(condition_on_previous_text=previous))
 
 
 def show(clips: list[Spoken], decoding: Decoding) -> None:
     readings = read(_reader(decoding), clips)
-    found = dict.fromkeys((clip.corpus, clip.language) for clip in clips)
-    rates = [
-        f"{corpus[:6]} {language} "
-        f"{error_rate([r for r in readings if (r.clip.corpus, r.clip.language) == (corpus, language)]):.1f}"
-        for corpus, language in found
-    ]
     factor = sum(one.cpu for one in readings) / sum(clip.duration for clip in clips)
-    temperature = "zero" if len(decoding.temperatures) == 1 else "fallback"
+    groups: dict[str, list[Reading]] = {}
+    for one in readings:
+        groups.setdefault(f"{one.clip.corpus} {one.clip.language}", []).append(one)
+    rates = ", ".join(f"{name} {error_rate(group):.1f}" for name, group in groups.items())
+    temperature = "0" if decoding.temperatures == (0.0,) else "fallback"
+    previous = "on" if decoding.condition_on_previous_text else "off"
     print(
-        f"{decoding.beam_size:>16}{temperature:>12}{decoding.condition_on_previous_text!s:>9}  "
-        f"{', '.join(rates)}  {factor:.3f}",
+        f"beam {decoding.beam_size}, temperature {temperature}, previous text {previous}: "
+        f"{factor:.3f}; {rates}",
         flush=True,
     )
 

@@ -88,7 +88,8 @@ def test_parquet_opens_in_plain_pandas_with_its_dtypes(tmp_path: Path) -> None:
 def test_when_writing_fails_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
     path.write_text("old")
-    frame = result("a").assign(audio=[object()] * 3)
+    odd: Any = [object()] * 3
+    frame = result("a").assign(audio=odd)
 
     with pytest.raises(Exception, match="object"):
         write(frame, path, audio="audio")

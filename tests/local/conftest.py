@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import asr_pandas
 from asr_pandas.audio.decode import decode
 from asr_pandas.local.whisper import WhisperRecogniser
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 BUNDLED = Path(asr_pandas.__file__).parent / "files" / "bundled"
 

@@ -24,7 +24,7 @@ PATIENCE = 120  # seconds, for machines that are busy
 
 
 def text(recogniser: Recogniser, samples: Samples, **options: str) -> str:
-    heard = recogniser.listen(samples, **options)  # type: ignore[arg-type]
+    heard = recogniser.listen(samples, **options)
     return "".join(segment.text for segment in heard.segments)
 
 

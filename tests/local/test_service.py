@@ -231,7 +231,9 @@ def test_serve_says_how_to_call_it_and_ends_with_ctrl_c(key: str | None) -> None
     ) as server:
         assert server.stdout is not None
         line = server.stdout.readline()
-        address = Address(url=re.findall(r'base_url="([^"]+)"', line)[0], token=key or "")
+        address = Address(
+            url=re.findall(r'base_url="([^"]+)"', line)[0], token=key or "", model="m"
+        )
         statuses = [answer(address, "/models", key=sent) for sent in (key, "guess")]
         server.send_signal(signal.SIGINT)
         rest, complaints = server.communicate(timeout=PATIENCE)

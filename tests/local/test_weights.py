@@ -44,7 +44,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", code, *arguments],
         env=os.environ | environment,
         capture_output=True,
@@ -86,9 +86,12 @@ def test_a_damaged_file_in_the_cache_is_written_anew() -> None:
 
 
 @pytest.mark.usefixtures("packages")
-def test_processes_that_start_at_once_all_find_whole_weights(cache: Path) -> None:
+def test_processes_that_start_at_once_all_find_whole_weights() -> None:
     command = [sys.executable, "-c", LOCATE, "base"]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own code
+        for _ in range(3)
+    ]
 
     folders = {process.communicate(timeout=PATIENCE)[0].strip() for process in started}
 
@@ -163,7 +166,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing_behind(cache: Path) -> None:
 
     assert "WeightsError" in done.stderr
     assert "146 MB" in done.stderr
-    assert [path for path in cache.rglob("model.bin*")] == []
+    assert list(cache.rglob("model.bin*")) == []
 
 
 @pytest.mark.parametrize("model", ["huge", "no/such/folder", "base.en"])
@@ -192,6 +195,8 @@ class Hub:
     url: str = ""
     repository: str = "Systran/faster-whisper-tiny"
     files: dict[str, bytes] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    """Files that are listed and cannot be fetched."""
     asked: list[str] = field(default_factory=list)
 
     def answer(self, path: str) -> tuple[bytes, dict[str, str]] | None:
@@ -207,7 +212,10 @@ class Hub:
             )
             return json.dumps(body).encode(), {"Content-Type": "application/json"}
         name = path.rpartition("/")[2]
-        if path.startswith(f"/{self.repository}/resolve/") and name in self.files:
+        if (
+            path.startswith(f"/{self.repository}/resolve/")
+            and name in self.files.keys() - self.lost
+        ):
             content = self.files[name]
             tag = hashlib.sha256(content).hexdigest()
             return content, {"ETag": f'"{tag}"', "X-Repo-Commit": self.commit}
@@ -235,7 +243,7 @@ def hub() -> Iterator[Hub]:
             if self.command == "GET":
                 self.wfile.write(body)
 
-        do_HEAD = do_GET
+        do_HEAD = do_GET  # noqa: N815 - the base class looks for this name
 
         def log_message(self, *_arguments: object) -> None:
             pass
@@ -293,7 +301,8 @@ def test_base_comes_from_the_hub_at_the_pinned_revision_where_no_package_is(
     done = fetch("base")
 
     assert Path(done.stdout.strip()).name == BASE_REVISION, done.stderr
-    assert all(BASE_REVISION in path for path in hub.asked)
+    asked = [path for path in hub.asked if hub.repository in path]
+    assert all(BASE_REVISION in path for path in asked)
 
 
 def test_a_wrong_byte_from_the_hub_is_an_error_that_says_which_file_to_delete(
@@ -310,20 +319,21 @@ def test_a_wrong_byte_from_the_hub_is_an_error_that_says_which_file_to_delete(
 
 
 def test_an_incomplete_download_is_completed_by_the_next_start(hub: Hub, fetch: Fetch) -> None:
-    hub.files = {name: SMALL[name] for name in ("config.json", "tokenizer.json")}
+    hub.files, hub.lost = SMALL, {"model.bin"}
     first = fetch("tiny")
-    hub.files = SMALL
+    hub.lost.clear()
 
     second = fetch("tiny")
 
-    assert "incomplete" in first.stderr
+    assert "cannot be downloaded" in first.stderr
+    assert second.stdout, second.stderr
     assert {path.name for path in Path(second.stdout.strip()).iterdir()} == set(SMALL)
 
 
-def test_a_hub_that_cannot_be_reached_is_an_error_that_names_the_package(
-    hub: Hub, fetch: Fetch
+def test_without_weights_an_offline_machine_gets_an_error_that_names_the_package(
+    fetch: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hub.url = "http://127.0.0.1:9"  # the discard port: nobody listens
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # an unreachable hub ends alike, after 25 s of tries
 
     done = fetch("base")
 
