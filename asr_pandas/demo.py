@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Final
@@ -11,6 +13,7 @@ import pandas as pd
 import asr_pandas  # noqa: F401  (registers the accessor)
 from asr_pandas.errors import SamplesMissing
 from asr_pandas.files.export import for_terminal, one_line
+from asr_pandas.files.prompts import prompts_root
 from asr_pandas.files.samples import demo_prompts, samples
 
 _SHOWN: Final = ("language", "seconds", "total_tokens", "status")
@@ -42,7 +45,7 @@ def _clips() -> pd.DataFrame:
     bundled = samples()
     print(f"{len(bundled)} bundled clips: synthetic English speech, silence, a broken file.")
     try:
-        recorded = demo_prompts(samples("prompts"))
+        recorded = _recorded()
     except SamplesMissing as missing:
         print(f"Without recorded prompts: {one_line(str(missing))}")
         return bundled
@@ -53,24 +56,39 @@ def _clips() -> pd.DataFrame:
     return pd.concat([bundled, recorded], ignore_index=True)
 
 
+def _recorded() -> pd.DataFrame:
+    try:
+        prompts_root(fetch=False)
+    except SamplesMissing:
+        print("Fetching recorded prompts from Debian (60 MB, once) …")
+    return demo_prompts(samples("prompts"))
+
+
 def _table(out: pd.DataFrame) -> str:
     """Show one line a row, the transcript last, so that it is whole on any terminal."""
     shown = out[list(_SHOWN)].rename(columns={"total_tokens": "tokens"})
     shown.insert(0, "file", [Path(path).name for path in out["audio"]])
-    said = zip(out["transcript"], out["message"], strict=True)
-    texts = [one_line(text) or one_line(why) for text, why in said]
-    width = max(map(len, texts))
-    shown["transcript"] = [text.ljust(width) for text in texts]
-    table = shown.astype(object).where(shown.notna(), "")
-    return "\n" + "\n".join(map(str.rstrip, table.to_string(index=False).split("\n"))) + "\n"
+    shown["transcript"] = [
+        f"[{error}]" if isinstance(error, str) else one_line(text)
+        for text, error in zip(out["transcript"], out["error"], strict=True)
+    ]
+    cells = [list(shown.columns), *shown.astype(object).where(shown.notna(), "").to_numpy()]
+    widths = [max(len(str(row[column])) for row in cells) for column in range(shown.shape[1])]
+    lines = (
+        "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
+    return "\n" + "\n".join(lines) + "\n"
 
 
 def _next_steps(target: Path) -> str:
-    command = Path(sys.argv[0]).name if sys.argv[0].endswith("asr-pandas") else "asr-pandas"
-    return (
-        f"Saved as {target}: any pandas opens it with read_parquet.\n\n"
-        "Next:\n"
-        f"  your own folder   {command} transcribe path/to/folder -o notes.md\n"
-        "  your own key      export DASHSCOPE_API_KEY=...  (Qwen3-ASR-Flash; the same commands)\n"
-        "  the notebook      make notebook\n"
-    )
+    command = "asr-pandas" if shutil.which("asr-pandas") else os.path.relpath(sys.argv[0])
+    steps = {
+        "your own folder": f"{command} transcribe path/to/folder -o notes.md",
+        "your own key": "export DASHSCOPE_API_KEY=...  (Qwen3-ASR-Flash; the same commands)",
+    }
+    if Path("notebooks/quickstart.ipynb").exists():
+        steps["the notebook"] = "make notebook"
+    lines = [f"  {what:<16}  {how}" for what, how in steps.items()]
+    saved = f'Saved as {target}; in Python: pandas.read_parquet("{target}")'
+    return "\n".join([saved, "", "Next:", *lines])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import pandas as pd
 
-from asr_pandas import columns, frame, reach
+from asr_pandas import columns, frame, notebook, reach
 from asr_pandas.errors import Interrupted, RowFailed, RunStopped
 from asr_pandas.model import PENDING
 from asr_pandas.run import portal
@@ -83,7 +83,11 @@ class Transcribing:
             source = self.settings.context_from
             self._contexts = frame.contexts_per_row(self.place.frame, source)
         self._tally = Tally(rows=len(self.place.cells))
-        self.progress = Progress(self._tally, wanted=self.settings.progress)
+        self.progress = Progress(
+            self._tally,
+            wanted=self.settings.progress,
+            new_bar=notebook.new_bar if notebook.in_notebook() else None,
+        )
 
     @classmethod
     def of_column(cls, df: pd.DataFrame, column: Hashable, settings: Settings) -> Self:

