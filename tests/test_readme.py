@@ -12,7 +12,8 @@ import pytest
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(
-    r"(?P<kept><!-- not run: .+ -->\n)?```python\n(?P<code>.*?)```(\n\n```text\n(?P<shown>.*?)```)?",
+    r"(?P<kept><!-- not run: .+ -->\n)?"
+    r"```python\n(?P<code>.*?)```(\n\n```text\n(?P<shown>.*?)```)?",
     re.DOTALL,
 )
 

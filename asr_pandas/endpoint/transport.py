@@ -42,18 +42,21 @@ class Transport:
         An address that answers; the embedded recogniser has to run already.
     connections : int
         How many requests may be under way at once.
+    timeout : float, optional
+        Seconds without a byte after which a reply is given up; the endpoint's own by default.
     """
 
-    def __init__(self, endpoint: Endpoint, *, connections: int) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, connections: int, timeout: float | None = None
+    ) -> None:
         self._key = endpoint.key()
         nearby = is_loopback(endpoint.host)
+        patience = timeout or (_LOCAL_TIMEOUT if nearby else _HOSTED_TIMEOUT)
         self._client = openai.AsyncOpenAI(
             api_key=self._key or _NO_KEY,
             base_url=endpoint.url,
             max_retries=0,
-            timeout=httpx2.Timeout(
-                _LOCAL_TIMEOUT if nearby else _HOSTED_TIMEOUT, connect=_CONNECT_TIMEOUT
-            ),
+            timeout=httpx2.Timeout(patience, connect=_CONNECT_TIMEOUT),
             http_client=openai.DefaultAioHttpClient(
                 limits=httpx2.Limits(
                     max_connections=connections, max_keepalive_connections=connections
@@ -138,12 +141,28 @@ async def _read_stream(response: httpx2.Response) -> Transcription | Failure:
 
 async def _events(response: httpx2.Response) -> AsyncIterator[bytes]:
     """Yield the data of each server-sent event up to `[DONE]`."""
-    async for line in response.aiter_lines():
-        if line.startswith("data:"):
-            event = line.removeprefix("data:").strip()
-            if event == "[DONE]":
+    parts: list[bytes] = []
+    async for line in _lines(response):
+        if line.startswith(b"data:"):
+            parts.append(line.removeprefix(b"data:").strip())
+        elif not line and parts:
+            event = b"\n".join(parts)
+            if event == b"[DONE]":
                 return
-            yield event.encode()
+            yield event
+            parts.clear()
+
+
+async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """Split at line feeds alone: a transcript may hold the other separators that Unicode knows."""
+    rest = b""
+    async for chunk in response.aiter_bytes():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r")
+    # Some servers leave out the blank line after the last event.
+    for line in (rest, b""):
+        yield line
 
 
 def _unreached(error: BaseException) -> Failure:
