@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
@@ -27,7 +28,9 @@ def test_every_example_runs_and_prints_what_it_shows() -> None:
             compile(block["code"], str(README), "exec")
             continue
         printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
+        # As on a terminal that is wide enough.
+        wide = ("display.max_colwidth", None, "display.max_columns", None, "display.width", 100)
+        with contextlib.redirect_stdout(printed), pd.option_context(*wide):
             exec(block["code"], namespace)  # noqa: S102 - our own README
         if block["shown"] is not None:
             assert printed.getvalue() == block["shown"]
@@ -46,7 +49,7 @@ def test_the_two_commands_are_targets_of_the_makefile(target: str) -> None:
 def test_the_links_to_files_lead_somewhere() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8"))
 
-    missing = [link for link in links if not README.with_name(link).exists()]
+    missing = [link for link in links if not (README.parent / link).exists()]
 
     assert links
     assert missing == []
