@@ -160,9 +160,9 @@ class WhisperRecogniser:
             "beam_size": self._decoding.beam_size,
             "temperature": self._decoding.temperatures,
             "condition_on_previous_text": self._decoding.condition_on_previous_text,
-            # An initial prompt would reach the first 30 s only.
-            # Whisper takes it for what was said before. Without a full stop it believes itself in the
-            # middle of a sentence, and has skipped the first words of a clip.
+            # An initial prompt would reach the first 30 s only. Whisper takes either for what was
+            # said before: without a full stop it reads on in the middle of a sentence, and has
+            # skipped the first words of a clip.
             "hotwords": f"{context.rstrip(' .')}." if context else None,
         }
 
