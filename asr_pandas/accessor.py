@@ -40,7 +40,8 @@ class FrameAccessor:
         column : label
             The column that holds the audio: paths (`~`, relative, `file://`), http(s) URLs (the
             service fetches them), data URLs, bytes, or Hugging Face dicts `{"bytes", "path"}`.
-            None, NaN and blank cells are `missing`.
+            None, NaN and blank cells are `missing`. Up to 5 minutes and 10 MB (after Base64) each;
+            what the service lists passes bit for bit, M4A and others are converted to FLAC.
         language : str, optional
             The language of all rows: a code, a locale or an English name (`de`, `pt-BR`,
             `German`). Left out, it is detected.

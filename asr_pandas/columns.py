@@ -159,7 +159,7 @@ FULL: Final[tuple[Column, ...]] = (
 )
 
 
-def names(level: Level, *, prefix: str = "") -> list[str]:
+def names(level: str, *, prefix: str = "") -> list[str]:
     """Name the result columns, in their order.
 
     Examples
@@ -215,5 +215,5 @@ def _array(values: Iterable[Any], dtype: Any) -> Any:  # noqa: ANN401  (pandas' 
     return pd.array(pd.to_datetime(listed, utc=True) if "UTC" in dtype else listed, dtype=dtype)
 
 
-def _columns(level: Level) -> tuple[Column, ...]:
+def _columns(level: str) -> tuple[Column, ...]:
     return FULL if level == "full" else BASIC

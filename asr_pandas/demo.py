@@ -12,20 +12,21 @@ import pandas as pd
 
 import asr_pandas  # noqa: F401  (registers the accessor)
 from asr_pandas.errors import SamplesMissing
-from asr_pandas.files.export import for_terminal, one_line
+from asr_pandas.files.export import check_target, form_of, write
 from asr_pandas.files.prompts import prompts_root
+from asr_pandas.files.render import for_terminal, one_line
 from asr_pandas.files.samples import demo_prompts, samples
 
 _SHOWN: Final = ("language", "seconds", "total_tokens", "status")
 
 
 def demo(target: Path, **options: object) -> pd.DataFrame:
-    """Transcribe the samples, print what came out and save it as Parquet.
+    """Transcribe the samples, print what came out and save it.
 
     Parameters
     ----------
     target : Path
-        The Parquet file to write.
+        The file to write; its ending tells the form.
     **options
         Those of `transcribe`.
 
@@ -33,11 +34,17 @@ def demo(target: Path, **options: object) -> pd.DataFrame:
     -------
     pandas.DataFrame
         The frame that was saved.
+
+    Raises
+    ------
+    OptionError
+        The file cannot be written: said before anything is transcribed.
     """
+    check_target(target)
     out = _clips().asr.transcribe("audio", **options)
     print(for_terminal(_table(out)))
-    out.to_parquet(target)
-    print(_next_steps(target))
+    write(out, target, audio="audio")
+    print(for_terminal(_next_steps(target)))
     return out  # type: ignore[no-any-return]
 
 
@@ -90,5 +97,5 @@ def _next_steps(target: Path) -> str:
     if Path("notebooks/quickstart.ipynb").exists():
         steps["the notebook"] = "make notebook"
     lines = [f"  {what:<16}  {how}" for what, how in steps.items()]
-    saved = f'Saved as {target}; in Python: pandas.read_parquet("{target}")'
-    return "\n".join([saved, "", "Next:", *lines])
+    opened = f'; in Python: pandas.read_parquet("{target}")' if form_of(target) == "parquet" else ""
+    return "\n".join([f"Saved as {target}{opened}", "", "Next:", *lines])

@@ -14,7 +14,10 @@ from asr_pandas.languages import normalise
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+    from asr_pandas.options import Settings
+
 _RECORD: Final = "asr_pandas"  # the key in `df.attrs`
+_RECORDED: Final = {"audio", "prefix", "endpoint", "model", "columns"}
 
 
 def audio_column(frame: pd.DataFrame, column: Hashable) -> pd.Series[Any]:
@@ -25,15 +28,19 @@ def audio_column(frame: pd.DataFrame, column: Hashable) -> pd.Series[Any]:
     ColumnError
         There is no such column, there are two, or it holds numbers.
     """
-    if column not in frame.columns:
+    if not _is_column(frame, column):
         names = ", ".join(map(repr, frame.columns)) or "none at all"
         message = f"there is no column {column!r}.\n\nHint: the frame's columns are {names}."
         raise ColumnError(message)
     found = frame[column]
+    return refuse_numbers(_only(found, column))
+
+
+def _only(found: pd.DataFrame | pd.Series[Any], column: Hashable) -> pd.Series[Any]:
     if isinstance(found, pd.DataFrame):
-        message = f"there are {found.shape[1]} columns named {column!r}.\n\nHint: rename them."
+        message = f"{column!r} names {found.shape[1]} columns.\n\nHint: give one a name of its own."
         raise ColumnError(message)
-    return refuse_numbers(found)
+    return found
 
 
 def refuse_numbers(series: pd.Series[Any]) -> pd.Series[Any]:
@@ -88,7 +95,25 @@ def contexts_per_row(frame: pd.DataFrame, source: Any) -> list[str | None]:  # n
     OptionError
         The Series has another index.
     """
-    return _per_row(frame, source, option="context_from")
+    contexts = _per_row(frame, source, option="context_from")
+    for position, context in enumerate(contexts):
+        refuse_unsendable(context, f"context_from, row {position}")
+    return contexts
+
+
+def refuse_unsendable(text: str | None, name: str) -> None:
+    """Raise if a text cannot travel as JSON.
+
+    Raises
+    ------
+    OptionError
+        It holds half of a character (a lone surrogate).
+    """
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError as error:
+        message = f"{name}: holds half of a character at position {error.start}, and cannot be sent"
+        raise OptionError(message) from None
 
 
 def _per_row(frame: pd.DataFrame, source: Any, *, option: str) -> list[str | None]:  # noqa: ANN401
@@ -97,12 +122,17 @@ def _per_row(frame: pd.DataFrame, source: Any, *, option: str) -> list[str | Non
             message = f"{option}= is a Series whose index is not the frame's: align it first"
             raise OptionError(message)
         series = source
-    elif source in frame.columns:
-        series = frame[source]
+    elif _is_column(frame, source):
+        series = _only(frame[source], source)
     else:
         message = f"{option}={source!r}: there is no such column"
         raise ColumnError(message)
     return [None if is_missing(cell) else str(cell) for cell in series]
+
+
+def _is_column(frame: pd.DataFrame, label: Any) -> bool:  # noqa: ANN401  (anything may be passed)
+    # A list or another column would be looked up too, as several labels at once.
+    return pd.api.types.is_hashable(label) and label in frame.columns
 
 
 def _language(tag: str, position: int) -> str:
@@ -124,22 +154,22 @@ def row_name(index: pd.Index, variable: str) -> Callable[[int], str]:
     'df["audio"].iloc[1]'
     """
     if index.is_unique:
-        return lambda position: f"{variable}[{index[position]!r}]"
+        return lambda position: f"{variable}[{index[[position]].tolist()[0]!r}]"
     return lambda position: f"{variable}.iloc[{position}]"
 
 
-def record_of(column: Hashable, *, prefix: str, endpoint: str, model: str) -> dict[str, str]:
+def record_of(column: Hashable, *, settings: Settings, endpoint: str, model: str) -> dict[str, str]:
     """Write down what made a set of result columns; small and JSON, because pandas copies it."""
-    return {"audio": str(column), "prefix": prefix, "endpoint": endpoint, "model": model}
+    return {
+        "audio": str(column),
+        "prefix": settings.prefix,
+        "endpoint": endpoint,
+        "model": model,
+        "columns": settings.columns,
+    }
 
 
-def to_replace(
-    frame: pd.DataFrame,
-    record: dict[str, str],
-    *,
-    level: columns.Level,
-    overwrite: bool,
-) -> list[str]:
+def to_replace(frame: pd.DataFrame, record: dict[str, str], *, overwrite: bool) -> list[str]:
     """Decide which columns give way to the new ones, before anything is sent.
 
     Returns
@@ -152,19 +182,22 @@ def to_replace(
     ColumnError
         Other columns would be overwritten, or the audio itself would.
     """
-    prefix = record["prefix"]
-    everything = columns.names("full", prefix=prefix)
-    same_prefix = [old for old in _records(frame) if old["prefix"] == prefix]
-    if record in same_prefix:
-        return [name for name in everything if name in frame.columns]
-    clashing = [name for name in columns.names(level, prefix=prefix) if name in frame.columns]
+    old = next((old for old in _records(frame) if old["prefix"] == record["prefix"]), None)
+    ours = _written(old) & set(frame.columns) if old else set()
+    same_call = old is not None and {**old, "columns": ""} == {**record, "columns": ""}
+    clashing = [
+        name
+        for name in columns.names(record["columns"], prefix=record["prefix"])
+        if name in frame.columns and not (same_call and name in ours)
+    ]
     if record["audio"] in clashing or (clashing and not overwrite):
         message = (
             f"the frame has columns that would be overwritten: {', '.join(clashing)}.\n\n"
             "Hint: prefix='asr_' puts the results beside them; overwrite=True replaces them."
         )
         raise ColumnError(message)
-    return [name for name in everything if name in frame.columns] if same_prefix else clashing
+    # What the earlier run wrote beyond the new columns would tell of transcripts that are gone.
+    return [name for name in frame.columns if name in {*clashing, *ours} - {record["audio"]}]
 
 
 def attach(
@@ -184,11 +217,17 @@ def attach(
     return out
 
 
+def _written(record: dict[str, str]) -> set[str]:
+    return set(columns.names(record["columns"], prefix=record["prefix"])) - {record["audio"]}
+
+
 def _records(frame: pd.DataFrame) -> list[dict[str, str]]:
     # attrs are anybody's: only what has our form counts.
     found = frame.attrs.get(_RECORD)
     return [
         record
         for record in (found if isinstance(found, list) else [])
-        if isinstance(record, dict) and {"audio", "prefix"} <= record.keys()
+        if isinstance(record, dict)
+        and record.keys() >= _RECORDED
+        and all(isinstance(value, str) for value in record.values())
     ]

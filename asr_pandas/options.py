@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack, cast, get_args
 
+from asr_pandas.endpoint import Endpoint
 from asr_pandas.errors import OptionError
 from asr_pandas.languages import normalise
 
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-
-    from asr_pandas.endpoint import Endpoint
 
 Errors = Literal["coerce", "raise"]
 OnInterrupt = Literal["raise", "return"]
@@ -93,6 +93,19 @@ _NOT_YET: Final[dict[str, tuple[tuple[object, ...], str]]] = {
     "watch": ((None,), "show the frame when the run has finished"),
 }
 
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "language": (str, NoneType),
+    "context": (str, NoneType),
+    "itn": (bool,),
+    "stream": (bool,),
+    "overwrite": (bool,),
+    "progress": (bool, NoneType),
+    "prefix": (str,),
+    "endpoint": (str, Endpoint, NoneType),
+    "rpm": (Real, NoneType),
+    "concurrency": (Integral, NoneType),
+}
+
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "errors": get_args(Errors),
     "on_interrupt": get_args(OnInterrupt),
@@ -130,6 +143,7 @@ def check(**options: Unpack[TranscribeOptions]) -> Settings:
     for name, value in given.items():
         _refuse_what_is_not_there_yet(name, value)
         _refuse_unknown_words(name, value)
+        _refuse_other_types(name, value)
     _refuse_two_sources(given)
     _refuse_numbers_below(given)
     language = given.get("language")
@@ -154,6 +168,13 @@ def _refuse_unknown_words(name: str, value: object) -> None:
         raise OptionError(message)
 
 
+def _refuse_other_types(name: str, value: object) -> None:
+    if name in _TYPES and not isinstance(value, _TYPES[name]):
+        words = " or ".join(kind.__name__.removesuffix("Type") for kind in _TYPES[name])
+        message = f"{name}={value!r}: {words} is expected"
+        raise OptionError(message)
+
+
 def _refuse_two_sources(given: dict[str, Any]) -> None:
     for name in ("language", "context"):
         if given.get(name) is not None and given.get(f"{name}_from") is not None:
@@ -163,7 +184,7 @@ def _refuse_two_sources(given: dict[str, Any]) -> None:
 
 def _refuse_numbers_below(given: dict[str, Any]) -> None:
     concurrency, rpm = given.get("concurrency"), given.get("rpm")
-    if concurrency is not None and (not isinstance(concurrency, Integral) or concurrency < 1):
+    if concurrency is not None and concurrency < 1:
         message = f"concurrency={concurrency!r}: a whole number of 1 or more is expected"
         raise OptionError(message)
     if rpm is not None and not rpm > 0:

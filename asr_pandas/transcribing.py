@@ -76,6 +76,7 @@ class Transcribing:
     def __post_init__(self) -> None:
         """Check what is asked for."""
         reach.check(self.endpoint, asked=self.asked, cells=self.place.cells)
+        frame.refuse_unsendable(self.settings.context, "context")
         if self.settings.language_from is not None:
             source = self.settings.language_from
             self._languages = frame.languages_per_row(self.place.frame, source)
@@ -95,11 +96,9 @@ class Transcribing:
         cells = frame.audio_column(df, column)
         endpoint, asked = reach.choose(settings.endpoint)
         record = frame.record_of(
-            column, prefix=settings.prefix, endpoint=endpoint.host, model=endpoint.model
+            column, settings=settings, endpoint=endpoint.host, model=endpoint.model
         )
-        replaced = frame.to_replace(
-            df, record, level=settings.columns, overwrite=settings.overwrite
-        )
+        replaced = frame.to_replace(df, record, overwrite=settings.overwrite)
         place = Place(
             cells=cells,
             frame=df,
@@ -133,7 +132,7 @@ class Transcribing:
         RunStopped, RowFailed, Interrupted
             Each with what is finished in `.partial`.
         """
-        interrupted = portal.call(self._work(), stop=self._stop, draw=self.progress.draw)
+        interrupted = portal.call(self._work, stop=self._stop, draw=self.progress.draw)
         self.progress.close()
         if interrupted and self.settings.on_interrupt == "raise":
             message = f"stopped by you. {self._tally.summary()}. What is finished is in .partial"
@@ -237,8 +236,12 @@ class Transcribing:
         if self._run is None or self._run.stopped_by is None:
             return result
         position, failure = self._run.stopped_by
-        message = f"{self._name_row()(position)}: {failure.message}"
+        row = self._name_row()(position)
         if failure.retry == "stop":
             stopped = f"{self.endpoint.host}: {failure.message}\n\n{self._tally.summary()}."
             raise RunStopped(stopped, kind=failure.kind, partial=result)
+        # What was wrong with the cell itself names the row already.
+        message = (
+            failure.message if failure.message.startswith(row) else f"{row}: {failure.message}"
+        )
         raise RowFailed(message, kind=failure.kind, partial=result)

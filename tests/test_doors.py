@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from aiohttp import web
 import asr_pandas
 from asr_pandas import reach
 from asr_pandas.endpoint import Endpoint
+from asr_pandas.run import portal
 from tests.conftest import BUNDLED, Answer, Service, always, completion
 
 if TYPE_CHECKING:
@@ -242,3 +244,58 @@ def test_loopback_requests_ignore_proxy_settings(
     )
 
     assert out["status"].tolist() == ["ok"]
+
+
+@needs_signals
+def test_an_interrupt_that_comes_at_once_stops_the_run_too(service: Start, wav: bytes) -> None:
+    stand_in = service(always(completion()))
+    frame = pd.DataFrame({"audio": [wav] * 200})
+    before = signal.getsignal(signal.SIGINT)
+
+    def run_and_press() -> None:
+        threading.Timer(0.002, os.kill, (os.getpid(), signal.SIGINT)).start()
+        frame.asr.transcribe("audio", endpoint=stand_in.endpoint, rpm=2_400, progress=False)
+
+    for _ in range(10):
+        stand_in.asked.clear()
+        with pytest.raises(KeyboardInterrupt):
+            run_and_press()
+        asked = len(stand_in.asked)
+        threading.Event().wait(0.2)
+        assert len(stand_in.asked) <= asked + 1 < 200
+
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_breaks_the_wait_stops_the_run() -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    stopped: list[bool] = []
+
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(ZeroDivisionError):
+        portal.call(forever, stop=lambda: stopped.append(True), draw=broken)
+
+    deadline = time.monotonic() + 5
+    while not stopped and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    assert stopped == [True]
+
+
+def test_a_terminal_that_goes_away_costs_no_row(
+    service: Start, wav: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    endpoint = service(always(completion())).endpoint
+    frame = pd.DataFrame({"audio": [wav] * 5})
+
+    for stderr in (Gone(), None):
+        monkeypatch.setattr(sys, "stderr", stderr)
+        out = frame.asr.transcribe("audio", endpoint=endpoint, progress=True)
+        assert (out["status"] == "ok").all()

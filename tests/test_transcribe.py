@@ -198,7 +198,7 @@ def test_a_column_of_numbers_or_dates_is_refused(cells: list[Any]) -> None:
 def test_two_columns_of_one_name_are_refused() -> None:
     frame = pd.DataFrame([["a.wav", "b.wav"]], columns=["audio", "audio"])
 
-    with pytest.raises(asr_pandas.ColumnError, match="2 columns named 'audio'"):
+    with pytest.raises(asr_pandas.ColumnError, match="'audio' names 2 columns"):
         frame.asr.transcribe("audio")
 
 
@@ -425,3 +425,77 @@ def test_contexts_go_to_their_rows(service: Start, wav: bytes) -> None:
 
     assert one["transcript"].tolist() == ["Kvarnholm {x} $y 'z'"] * 3
     assert each["transcript"].tolist() == ["a", "none", "b"]
+
+
+def test_a_user_s_own_columns_survive_a_re_run(service: Start, wav: bytes) -> None:
+    stand_in = service(always(completion()))
+    frame = pd.DataFrame({"audio": [wav], "model": ["iPhone 12"], "cost": [3.5]})
+
+    again = transcribe(transcribe(frame, stand_in), stand_in)
+
+    assert again[["model", "cost"]].to_numpy().tolist() == [["iPhone 12", 3.5]]
+    with pytest.raises(asr_pandas.ColumnError, match="model, cost"):
+        transcribe(again, stand_in, columns="full")
+
+
+def test_an_audio_column_with_a_result_s_name_survives_a_re_run(service: Start, wav: bytes) -> None:
+    endpoint = service(always(completion())).endpoint
+    frame = pd.DataFrame({"segments": [wav]})
+
+    for _ in range(2):
+        frame = frame.asr.transcribe("segments", endpoint=endpoint, progress=False)
+
+    assert frame["segments"].tolist() == [wav]
+
+
+def test_a_duplicated_column_is_refused_as_context_and_as_language(
+    service: Start, wav: bytes
+) -> None:
+    frame = pd.DataFrame([[wav, "a", "b"]], columns=["audio", "names", "names"])
+
+    for option in ("context_from", "language_from"):
+        with pytest.raises(asr_pandas.ColumnError, match="'names' names 2 columns"):
+            transcribe(frame, service(always(completion())), **{option: "names"})
+
+
+def test_half_a_character_in_a_context_is_refused_before_anything_is_sent(
+    service: Start, wav: bytes
+) -> None:
+    stand_in = service(always(completion()))
+    frame = pd.DataFrame({"audio": [wav, wav], "names": pd.Series(["ok", "\udc80"], dtype=object)})
+
+    with pytest.raises(asr_pandas.OptionError, match="context: holds half of a character"):
+        transcribe(frame, stand_in, context="\udc80")
+    with pytest.raises(asr_pandas.OptionError, match="context_from, row 1"):
+        transcribe(frame, stand_in, context_from="names")
+    assert stand_in.asked == []
+
+
+def test_labels_that_cannot_be_columns_are_columns_that_are_not_there() -> None:
+    frame = pd.DataFrame({"audio": ["a.wav"]})
+
+    with pytest.raises(asr_pandas.ColumnError):
+        frame.asr.transcribe(["audio"])
+    with pytest.raises(asr_pandas.ColumnError):
+        frame.asr.transcribe("audio", context_from=["audio"])
+
+
+def test_the_row_of_a_failure_is_named_once(service: Start, wav: bytes) -> None:
+    index = pd.MultiIndex.from_tuples([(1, "a")])
+    too_long = always(refusal("The audio is too long"), status=400)
+
+    for cell in (wav, b"no audio"):
+        with pytest.raises(asr_pandas.RowFailed) as failed:
+            transcribe(
+                pd.DataFrame({"audio": [cell]}, index=index), service(too_long), errors="raise"
+            )
+        assert str(failed.value).count("df['audio'][(1, 'a')]") == 1
+
+
+def test_counts_that_no_column_holds_are_missing(service: Start, wav: bytes) -> None:
+    absurd = completion(usage={"prompt_tokens": 2**70, "total_tokens": 7})
+
+    row = transcribe(pd.DataFrame({"audio": [wav]}), service(always(absurd))).iloc[0]
+
+    assert pd.isna(row["prompt_tokens"])
+    assert row["total_tokens"] == 7

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
+from asr_pandas.audio.probe import open_audio
 from asr_pandas.errors import AudioError
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE: Final = 16_000
 """Samples per second that Whisper hears (https://github.com/openai/whisper, `audio.py`)."""
-
-# A playlist's bytes could otherwise make FFmpeg open other files or addresses on our behalf.
-_OPEN_NOTHING_ELSE: Final = {"protocol_whitelist": "none"}
 
 
 class TooLong(AudioError):
@@ -97,9 +95,7 @@ def _undecodable(size: int, *, why: str) -> AudioError:
 
 
 def _chunks(source: BinaryIO, *, limit: float | None) -> Iterator[NDArray[np.float32]]:
-    import av
-
-    with av.open(source, "r", options=_OPEN_NOTHING_ELSE, metadata_errors="ignore") as container:
+    with open_audio(source) as container:
         for stream in container.streams.audio[:1]:
             frames = _bounded(_frames(container, stream), limit=limit)
             # A resampler keeps one input format; chained files change it midway.

@@ -44,27 +44,25 @@ def encoded_size(size: int, media_type: str) -> int:
 def fit(clip: Clip) -> Payload:
     """Turn a clip into what travels, bit for bit.
 
+    Parameters
+    ----------
+    clip : Clip
+        In one of the containers of `MEDIA_TYPES`.
+
     Raises
     ------
     AudioError
-        The clip is longer or larger than the service takes, or in a container that it does not
-        list.
+        The clip is longer or larger than the service takes.
     """
     if clip.content is None:
         return Payload(url=clip.url)
-    media_type = MEDIA_TYPES.get(clip.container or "")
-    if media_type is None:
-        message = (
-            f"({clip.name}): the service does not read {clip.container}. "
-            "Hint: convert it first, for example: ffmpeg -i in -c:a flac out.flac"
-        )
-        raise AudioError(message, kind="format")
     if clip.duration is not None and clip.duration > LONGEST:
         message = (
             f"({clip.name}): lasts {clip.duration:,.1f} s, and the service takes {LONGEST:.0f} s. "
             "Hint: cut it into pieces first."
         )
         raise AudioError(message, kind="too_long")
+    media_type = MEDIA_TYPES[clip.container or ""]
     refuse_too_large(clip.name, len(clip.content), media_type=media_type)
     return Payload(content=clip.content, media_type=media_type)
 

@@ -10,10 +10,14 @@ from asr_pandas.errors import AudioError
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
-    import av.container
+    from av.container import InputContainer
 
 _MICROSECONDS: Final = 1_000_000  # per second; the unit of a container's own duration in FFmpeg
+
+# A playlist's bytes could otherwise make FFmpeg open other files or addresses on our behalf.
+_OPEN_NOTHING_ELSE: Final = {"protocol_whitelist": "none"}
 
 # What libsndfile and FFmpeg call a container → what we call it.
 _CONTAINERS: Final[dict[str, str]] = {
@@ -83,19 +87,36 @@ def _probe_with_ffmpeg(source: bytes | Path) -> Header:
     import av
 
     try:
-        file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
-        with av.open(file, mode="r") as opened:
+        file = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+        with file, open_audio(file) as opened:
             return _header(opened)
     except av.FFmpegError as error:
         message = "no known container header"
         raise AudioError(message) from error
 
 
-def _header(opened: av.container.InputContainer) -> Header:
+def open_audio(file: BinaryIO) -> InputContainer:
+    """Open an encoded file with FFmpeg, and nothing else that it may name.
+
+    Raises
+    ------
+    av.FFmpegError
+        It is no container that FFmpeg knows.
+    """
+    import av
+
+    # The title may be in any old code page; it is not read.
+    return av.open(file, "r", options=_OPEN_NOTHING_ELSE, metadata_errors="ignore")
+
+
+def _header(opened: InputContainer) -> Header:
     if not opened.streams.audio:
         message = "there is no sound in it"
         raise AudioError(message)
     stream = opened.streams.audio[0]
+    if stream.codec_context is None:
+        message = "its sound is in a coding that is not known"
+        raise AudioError(message)
     if stream.duration is not None and stream.time_base is not None:
         duration = float(stream.duration * stream.time_base)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from asr_pandas.endpoint.prices import price_of
@@ -60,6 +60,29 @@ class Endpoint:
     rpm: float | None = None
     price_per_second: float | None = None
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be asked."""
+        if self.dialect != "qwen_chat":
+            message = f"dialect={self.dialect!r} is not there yet.\n\nHint: 'qwen_chat' is."
+            raise NotImplementedError(message)
+        if self.url != _LOCAL:
+            object.__setattr__(self, "url", _address(self.url))
+        if self.api_key is not None:
+            object.__setattr__(self, "api_key", _sendable(self.api_key))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the key out of pickles, which end up in files and on other machines."""
+        kept = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return _rebuilt, ({**kept, "api_key": None},)
+
+    def __copy__(self) -> Endpoint:
+        """Return the same value, which cannot change."""
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Endpoint:
+        """Return the same value, which cannot change."""
+        return self
 
     @classmethod
     def dashscope(cls, region: Region = "intl") -> Endpoint:
@@ -124,8 +147,9 @@ class Endpoint:
         if self.api_key is not None:
             return self.api_key
         named = os.environ.get(ADDRESS_VARIABLE)
-        asks_dashscope = self.is_dashscope or (named is not None and self.url == _trim(named))
-        return os.environ.get(KEY_VARIABLE) if asks_dashscope else None
+        asks_dashscope = self.is_dashscope or (named is not None and self.url == _address(named))
+        found = os.environ.get(KEY_VARIABLE) if asks_dashscope else None
+        return _sendable(found) if found else None
 
 
 def named(word: str) -> Endpoint:
@@ -157,13 +181,7 @@ def named(word: str) -> Endpoint:
                 f"endpoint={word!r} is not there yet.\n\nHint: take 'dashscope-intl', 'local'."
             )
             raise NotImplementedError(message)
-    if urlsplit(word).scheme in {"http", "https"} and urlsplit(word).hostname:
-        return Endpoint(_trim(word))
-    message = (
-        f"endpoint={word!r}: 'local', 'dashscope-intl', 'dashscope-cn' or an address "
-        "that starts with http(s):// is expected"
-    )
-    raise OptionError(message)
+    return Endpoint(word)
 
 
 def from_environment() -> Endpoint | None:
@@ -173,14 +191,41 @@ def from_environment() -> Endpoint | None:
     address = os.environ.get(ADDRESS_VARIABLE)
     if not address:
         return Endpoint.dashscope()
-    host = urlsplit(address).hostname or ""
+    host = urlsplit(_address(address)).hostname or ""
     price = price_of(host)
     return Endpoint(
-        _trim(address),
+        address,
         rpm=_DASHSCOPE_RPM,
         price_per_second=price.per_second if price else None,
     )
 
 
-def _trim(address: str) -> str:
-    return address.rstrip("/")
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        # What has no host, too long a label in it, or a port that is none, leads nowhere.
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            parts.hostname.encode("idna")
+            return url.rstrip("/")
+    except ValueError:
+        pass
+    message = (
+        f"endpoint={url!r}: 'local', 'dashscope-intl', 'dashscope-cn' or an address "
+        "that starts with http(s):// is expected"
+    )
+    raise OptionError(message)
+
+
+def _sendable(key: str) -> str:
+    key = key.strip()
+    if key.isascii() and key.isprintable():
+        return key
+    message = (
+        "the API key holds characters that no key has.\n\n"
+        "Hint: typographic quotes or a line break may have been copied with it."
+    )
+    raise OptionError(message)
+
+
+def _rebuilt(fields: dict[str, Any]) -> Endpoint:
+    return Endpoint(**fields)

@@ -6,7 +6,6 @@ code there, so that the text decides first, then the code, then the HTTP status.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -51,6 +50,7 @@ _WRONG = (
     "The endpoint does not serve this model in this form: use model='qwen3-asr-flash' with an "
     "address that ends in /compatible-mode/v1"
 )
+_ELSEWHERE = "The address only points to another one: give the endpoint that one"
 _SAFETY = "The provider's content inspection refused this audio"
 _WAIT = "The account's rate limit was reached; lower rpm=, or try the row again later"
 _LATER = "The service failed; try the row again later"
@@ -119,6 +119,10 @@ _CODES: Final[tuple[Rule, ...]] = (
 )
 
 _STATUSES: Final[tuple[Rule, ...]] = (
+    *(
+        Rule(str(status), "wrong_endpoint", "stop", _ELSEWHERE)
+        for status in (301, 302, 303, 307, 308)
+    ),
     Rule("401", "auth", "stop", _KEY),
     Rule("402", "billing", "stop", _BILLING),
     Rule("403", "auth", "stop", _KEY),
@@ -133,6 +137,7 @@ _STATUSES: Final[tuple[Rule, ...]] = (
 )
 
 _KEY_LIKE: Final = re.compile(r"\b(sk|key|Bearer)[-_ ][\w*.-]{6,}")
+_LONGEST_WAIT: Final = 7 * 86_400.0  # seconds; who asks for more has written something else
 _LONGEST_QUOTE: Final = 300  # characters of the service's own words that a message repeats
 
 
@@ -235,4 +240,4 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
 
 
 def _wait(seconds: float) -> float | None:
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return max(0.0, seconds) if seconds <= _LONGEST_WAIT else None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PATH: Final = "/chat/completions"
 
+_LARGEST_COUNT: Final = 2**63 - 1  # what an Int64 column holds
 _AUDIO: Final = "\x00audio\x00"  # stands where the audio goes
 
 
@@ -86,7 +87,7 @@ class Chunks:
         self._texts: list[str] = []
         self._answered = False
         self._annotation: dict[str, Any] = {}
-        self._usage: dict[str, Any] = {}
+        self._usage = Usage()
         self._finish_reason: str | None = None
         self._request_id: str | None = None
         self._model: str | None = None
@@ -100,7 +101,7 @@ class Chunks:
         """Take in one chunk (or one whole reply); return a failure where it is not the form."""
         try:
             body = orjson.loads(chunk)
-            if body.get("error"):
+            if body.get("error") or ("choices" not in body and "message" in body):
                 return classify(200, chunk)
             self._take(body)
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, IndexError):
@@ -115,7 +116,7 @@ class Chunks:
             text=self.text,
             language=_text_or_none(self._annotation.get("language")),
             emotion=_text_or_none(self._annotation.get("emotion")),
-            usage=_usage(self._usage),
+            usage=self._usage,
             finish_reason=self._finish_reason,
             request_id=self._request_id,
             model=self._model,
@@ -124,13 +125,13 @@ class Chunks:
     def _take(self, body: dict[str, Any]) -> None:
         self._request_id = _text_or_none(body.get("id")) or self._request_id
         self._model = _text_or_none(body.get("model")) or self._model
-        # `**` refuses, here, where it is caught, what is no object.
-        self._usage = {**(body.get("usage") or self._usage)}
+        self._usage = _usage(body["usage"]) if body.get("usage") else self._usage
         # The chunk that carries the usage has no choices; no other form lacks the field.
         for choice in body["choices"][:1]:
             self._answered = True
             said = choice.get("message") or choice.get("delta") or {}
             self._texts.append(_content(said.get("content")))
+            # `**` refuses, here, where it is caught, what is no object.
             self._annotation = {**next(iter(said.get("annotations") or ()), self._annotation)}
             self._finish_reason = choice.get("finish_reason") or self._finish_reason
 
@@ -170,4 +171,4 @@ def _number_or_none(value: object) -> float | None:
 
 
 def _count_or_none(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, int) and abs(value) <= _LARGEST_COUNT else None

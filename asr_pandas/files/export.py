@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
+import stat
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from asr_pandas.errors import OptionError
+from asr_pandas.files.plain import in_utf8
+from asr_pandas.files.render import TextForm, render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
 
     import pandas as pd
 
-Form = Literal["parquet", "csv", "jsonl", "txt", "md"]
+Form = Literal["parquet", TextForm]
+
+# Not made from the target's name, which may be as long as a name can be.
+_TEMPORARY: Final = ".asr-pandas-"
 
 
 def form_of(path: Path) -> Form:
-    """Tell the form from a file's ending, and that the file can be written there.
+    """Tell the form from a file's ending.
 
     Raises
     ------
     OptionError
-        The ending tells no form, or there is no such folder: said before anything is transcribed.
+        The ending tells no form.
 
     Examples
     --------
@@ -34,17 +40,37 @@ def form_of(path: Path) -> Form:
     ending = path.suffix.lower().removeprefix(".")
     for form in get_args(Form):
         if ending == form:
-            if not path.parent.is_dir():
-                message = f"there is no folder {str(path.parent)!r} to write into"
-                raise OptionError(message)
             return form  # type: ignore[no-any-return]
     endings = ", ".join(f".{form}" for form in get_args(Form))
     message = f"{str(path)!r}: the ending tells the form, one of {endings}"
     raise OptionError(message)
 
 
+def check_target(path: Path) -> None:
+    """Prove that `write` can write there, before anything is transcribed and paid.
+
+    A short-named file is made in the folder and removed again.
+
+    Raises
+    ------
+    OptionError
+        The ending tells no form, or no file of that name can be made.
+    """
+    form_of(path)
+    try:
+        obstacle = _obstacle(path.resolve())
+    except (OSError, RuntimeError) as error:
+        # A RuntimeError is a link that leads to itself.
+        obstacle = getattr(error, "strerror", None) or str(error)
+    if obstacle:
+        message = f"{str(path)!r} cannot be written: {obstacle}. Hint: -o takes another file"
+        raise OptionError(message)
+
+
 def write(frame: pd.DataFrame, path: Path, *, audio: Hashable, prefix: str = "") -> None:
     """Write a frame, all or nothing: a file of that name is replaced only by a whole one.
+
+    Links are followed, and a file that is replaced keeps its mode.
 
     Parameters
     ----------
@@ -58,84 +84,54 @@ def write(frame: pd.DataFrame, path: Path, *, audio: Hashable, prefix: str = "")
         What stands before the result columns' names.
     """
     form = form_of(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    target = path.resolve()
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=_TEMPORARY)
     os.close(handle)
     temporary = Path(name)
     try:
         if form == "parquet":
-            frame.to_parquet(temporary)
+            in_utf8(frame).to_parquet(temporary)
         else:
-            text = render(frame, form, audio=audio, prefix=prefix)
-            temporary.write_bytes(text.encode("utf-8", errors="replace"))
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+            temporary.write_bytes(render(frame, form, audio=audio, prefix=prefix).encode())
+        mode = _mode(target)
+        temporary.chmod(0o666 & ~_umask() if mode is None else stat.S_IMODE(mode))
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def render(frame: pd.DataFrame, form: Form, *, audio: Hashable, prefix: str = "") -> str:
-    """Write a frame as text.
+def keep(frame: pd.DataFrame, form: Form, *, audio: Hashable, prefix: str = "") -> Path | None:
+    """Write what could not be written where it was wanted into the system's temporary folder.
 
     Returns
     -------
-    str
-        `csv` and `jsonl`: all columns. `txt`: one line for each row, its transcript. `md`: a
-        section for each row.
+    Path or None
+        A file of that form; a CSV where the form is what failed; None where there is no room.
     """
-    writers: dict[str, Callable[[], str]] = {
-        "csv": lambda: frame.to_csv(index=False, lineterminator="\n"),
-        "jsonl": lambda: frame.to_json(orient="records", lines=True, force_ascii=False),
-        "txt": lambda: _txt(frame, prefix),
-        "md": lambda: _md(frame, audio, prefix),
-    }
-    return writers[form]()
+    forms: tuple[Form, Form] = (form, "csv")
+    for possible in forms:
+        with contextlib.suppress(Exception):  # the next form, or None, is the answer
+            kept = Path(tempfile.mkdtemp(prefix="asr-pandas-")) / f"transcripts.{possible}"
+            write(frame, kept, audio=audio, prefix=prefix)
+            return kept
+    return None
 
 
-def one_line(value: Any) -> str:  # noqa: ANN401  (a cell of a frame)
-    """Fold white space, so that one row stays one line; missing is empty."""
-    return " ".join(value.split()) if isinstance(value, str) else ""
+def _obstacle(target: Path) -> str | None:
+    if not target.parent.is_dir():
+        return f"there is no folder {str(target.parent)!r} to write into"
+    mode = _mode(target)
+    if mode is not None and not stat.S_ISREG(mode):
+        return "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=_TEMPORARY):
+        return None
 
 
-def for_terminal(text: str) -> str:
-    r"""Keep what others wrote from steering the terminal.
-
-    Examples
-    --------
-    >>> for_terminal("\x1b[2Jgone?")
-    '�[2Jgone?'
-    """
-    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)
-
-
-def _txt(frame: pd.DataFrame, prefix: str) -> str:
-    return "".join(f"{one_line(text)}\n" for text in frame[f"{prefix}transcript"])
-
-
-def _md(frame: pd.DataFrame, audio: Hashable, prefix: str) -> str:
-    wanted = ("transcript", "language", "duration", "status", "message")
-    columns = {name: frame[prefix + name] for name in wanted}
-    rows = zip(frame[audio], *columns.values(), strict=True)
-    sections = [_section(cell, dict(zip(columns, said, strict=True))) for cell, *said in rows]
-    return "# Transcripts\n" + "".join(sections)
-
-
-def _section(cell: object, row: dict[str, Any]) -> str:
-    name = cell if isinstance(cell, str) else f"a {type(cell).__name__}"
-    # A missing number is NA, None or NaN, depending on where the frame has been.
-    duration = row["duration"]
-    seconds = f"{duration:.1f} s" if isinstance(duration, float) and duration >= 0 else ""
-    status = "" if row["status"] == "ok" else row["status"]
-    facts = ", ".join(filter(None, (one_line(row["language"]), seconds, status)))
-    said = one_line(row["transcript"]) or one_line(row["message"])
-    return f"\n## {_escaped(one_line(name))}\n\n{_escaped(said)}\n\n*{_escaped(facts)}*\n"
-
-
-_MARKUP: Final = re.compile(r"[\\`*_\[\]<>|&#~]|^[-+=]|(?<=^\d)[.)](?= )")
-
-
-def _escaped(text: str) -> str:
-    """Let nothing in a text act as Markdown or HTML."""
-    return _MARKUP.sub(r"\\\g<0>", text)
+def _mode(target: Path) -> int | None:
+    try:
+        return target.stat().st_mode
+    except FileNotFoundError:
+        return None
 
 
 def _umask() -> int:

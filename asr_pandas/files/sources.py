@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import glob
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from asr_pandas.columns import TEXT
-from asr_pandas.errors import ColumnError, OptionError
+from asr_pandas.errors import OptionError
+from asr_pandas.files.tables import is_table, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 AUDIO: Final = "audio"
 """The name of the column where nobody gives another."""
@@ -45,7 +47,7 @@ ENDINGS: Final = frozenset(
         ".wmv",
     )
 )
-_TABLES: Final = frozenset({".csv", ".parquet"})
+_LONGEST_NAME: Final = 200  # characters
 
 
 def read_sources(sources: Sequence[str], *, column: str | None = None) -> tuple[pd.DataFrame, str]:
@@ -55,7 +57,7 @@ def read_sources(sources: Sequence[str], *, column: str | None = None) -> tuple[
     ----------
     sources : sequence of str
         Files, folders (searched through and through), globs and http(s) URLs; or one table, `.csv`
-        or `.parquet`.
+        or `.parquet`; a CSV is read as text alone.
     column : str, optional
         The column of the table that holds the audio; left out, `audio`.
 
@@ -73,17 +75,19 @@ def read_sources(sources: Sequence[str], *, column: str | None = None) -> tuple[
     ColumnError
         The table has no such column.
     """
-    tables = [source for source in sources if Path(source).suffix.lower() in _TABLES]
+    tables = [source for source in sources if is_table(source) and not _is_address(source)]
     if tables:
         if len(sources) > 1:
             message = f"{tables[0]!r} is a table: name it alone"
             raise OptionError(message)
-        return _read_table(Path(tables[0]), column or AUDIO)
+        with _looking_up(tables[0]):
+            path = _expanded(tables[0])
+        return read_table(path, column or AUDIO), column or AUDIO
     if column is not None:
         message = "--column goes with one .csv or .parquet"
         raise OptionError(message)
     clips = [clip for source in sources for clip in _clips(source)]
-    return pd.DataFrame({AUDIO: pd.array(clips, dtype=TEXT)}), AUDIO
+    return pd.DataFrame({AUDIO: pd.Series(clips, dtype=_dtype(clips))}), AUDIO
 
 
 def natural(names: Iterable[str]) -> list[str]:
@@ -102,32 +106,61 @@ def _natural_key(name: str) -> list[tuple[int, Any]]:
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
 
 
-def _clips(source: str) -> list[str]:
-    if source.startswith(("http://", "https://")):
-        return [source]
-    path = Path(source).expanduser()
-    if path.is_dir():
-        found = [str(clip) for clip in path.rglob("*") if clip.suffix.lower() in ENDINGS]
-    elif path.exists():
-        found = [str(path)]
-    else:
-        # Path.glob takes no pattern that starts at a root or at home.
-        matching = glob.glob(str(path), recursive=True)  # noqa: PTH207
-        found = [clip for clip in matching if Path(clip).is_file()]
-    if not found:
-        message = f"nothing to transcribe is found under {source!r}"
-        raise OptionError(message)
-    return natural(found)
+def _is_address(source: str) -> bool:
+    return source.lower().startswith(("http://", "https://"))
 
 
-def _read_table(path: Path, column: str) -> tuple[pd.DataFrame, str]:
+def _dtype(clips: Sequence[str]) -> Any:  # noqa: ANN401  (what pandas takes for one)
     try:
-        frame = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        message = f"{str(path)!r} cannot be read as a table: {error}"
+        "".join(clips).encode()
+    except UnicodeEncodeError:
+        # A file's name may be any bytes; pandas' text is UTF-8.
+        return object
+    return TEXT
+
+
+def _clips(source: str) -> list[str]:
+    if _is_address(source):
+        return [source]
+    with _looking_up(source):
+        found = _found(_expanded(source))
+    if not found:
+        hint = ". Hint: in a pattern, a [ that is part of a name is written [[]"
+        message = f"nothing to transcribe is found under {_named(source)}"
+        raise OptionError(message + (hint if "[" in source else ""))
+    return natural(_OTHERWISE_READ.sub(r"./\g<0>", clip) for clip in found)
+
+
+# A cell that begins so would not be read as the name of a file in this folder.
+_OTHERWISE_READ: Final = re.compile(r"^(~|(data|file|https?):)", re.IGNORECASE)
+
+
+@contextmanager
+def _looking_up(source: str) -> Iterator[None]:
+    """Make one line of a name that is too long, not ours to read, or in nobody's home."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"{_named(source)} cannot be looked up: {reason}"
         raise OptionError(message) from error
-    if column not in frame.columns:
-        names = ", ".join(map(repr, frame.columns))
-        message = f"{str(path)!r} has no column {column!r}.\n\nHint: --column takes one of {names}."
-        raise ColumnError(message)
-    return frame, column
+
+
+def _expanded(source: str) -> Path:
+    path = Path(source)
+    return path if path.exists() else path.expanduser()
+
+
+def _found(path: Path) -> list[str]:
+    if path.is_dir():
+        return [str(clip) for clip in path.rglob("*") if clip.suffix.lower() in ENDINGS]
+    if path.exists():
+        return [str(path)]
+    # Path.glob takes no pattern that starts at a root or at home.
+    matching = glob.glob(str(path), recursive=True)  # noqa: PTH207
+    return [clip for clip in matching if Path(clip).is_file()]
+
+
+def _named(source: str) -> str:
+    name = repr(source)
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -57,33 +56,3 @@ class Recogniser(Protocol):
         context: str | None = None,
     ) -> Heard:
         """Recognise the speech in 16 kHz mono samples."""
-
-
-def load(model: str | Path = "base", *, device: str = "auto") -> Recogniser:
-    """Load the embedded recogniser: Whisper, in this process.
-
-    Parameters
-    ----------
-    model : str or Path
-        A size (`tiny`, `base`, `small`, `medium`, `large-v3`, `turbo`), or a folder with a
-        Whisper model converted for CTranslate2.
-    device : {"auto", "cpu", "cuda"}
-        `auto` takes a CUDA GPU where there is one.
-
-    Returns
-    -------
-    Recogniser
-        Safe to share between threads. About 0.5 s and 200 MB for `base`.
-
-    Raises
-    ------
-    RecogniserMissing
-        faster-whisper is not installed.
-    OptionError
-        The model is neither a size nor a folder, or the device is not there.
-    WeightsError
-        A file is missing, is not the pinned one, cannot be written or cannot be downloaded.
-    """
-    from asr_pandas.local.whisper import WhisperRecogniser
-
-    return WhisperRecogniser(model, device=device)

@@ -8,16 +8,16 @@ import socket
 import sys
 import threading
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from asr_pandas.addresses import is_loopback
 from asr_pandas.errors import OptionError
 from asr_pandas.local.app import create_app
 from asr_pandas.local.background import LOOPBACK, answers, launch
-from asr_pandas.local.recogniser import load
+from asr_pandas.local.whisper import WhisperRecogniser
 
 if TYPE_CHECKING:
     from asr_pandas.local.recogniser import Recogniser
@@ -83,7 +83,7 @@ def start(model: str = "base", *, device: str = "auto") -> Address:
                 'Hint: start processes with multiprocessing.get_context("spawn").'
             )
         if address is None:
-            address = _running[model, device] = _launched(load(model, device=device))
+            address = _running[model, device] = _launched(WhisperRecogniser(model, device=device))
         return address
 
 
@@ -147,7 +147,7 @@ def serve(  # noqa: PLR0913 - the shell's options, one each
             f"Hint: set {KEY_VARIABLE} to a secret of your own; callers send it as their api_key."
         )
     with _bound(host, port=port) as listening:
-        recogniser = load(model, device=device)
+        recogniser = WhisperRecogniser(model, device=device)
         sys.stdout.write(_greeting(recogniser.name, listening=listening, keyed=key is not None))
         sys.stdout.flush()
         web.run_app(
@@ -158,20 +158,6 @@ def serve(  # noqa: PLR0913 - the shell's options, one each
             shutdown_timeout=_GRACE,
             handler_cancellation=True,
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach a host.
-
-    Examples
-    --------
-    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "")]
-    [True, True, True, False, False]
-    """
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _bound(host: str, *, port: int) -> socket.socket:

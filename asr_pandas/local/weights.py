@@ -55,7 +55,8 @@ def locate(model: str | Path = DEFAULT_MODEL) -> Weights:
     WeightsError
         A file is missing, is not the pinned one, cannot be written or cannot be downloaded.
     """
-    if Path(model).is_dir():
+    # A folder that happens to be called "base" is not meant by the word.
+    if model not in hub.SIZES and Path(model).is_dir():
         return _given(Path(model))
     name = f"whisper-{model}"
     if model != DEFAULT_MODEL:

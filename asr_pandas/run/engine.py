@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from asr_pandas.audio.cells import is_missing, read
+from asr_pandas.audio.convert import converted
 from asr_pandas.audio.fit import fit
 from asr_pandas.errors import AudioError
 from asr_pandas.model import CANCELLED, MISSING, PENDING, Failure, Outcome, Request
@@ -203,7 +204,7 @@ class Run:
 
 def _prepare(cell: object) -> tuple[Clip, Payload]:
     clip = read(cell)
-    return clip, fit(clip)
+    return clip, fit(converted(clip))
 
 
 def _status(reply: Transcription | Failure) -> Status:

@@ -1,26 +1,28 @@
 """The sync door to the async core: one loop on a thread of its own, and a caller that stays awake.
 
-The caller polls, because a main thread that blocks on a future cannot be interrupted everywhere,
-and because it draws the progress meanwhile. It works inside a running event loop (Jupyter) too.
+The caller polls, because it draws the progress meanwhile. It works inside a running event loop
+(Jupyter) too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 from concurrent.futures import wait
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
 _POLL: Final = 0.1  # seconds between two looks
 
 
 def call(
-    work: Coroutine[Any, Any, object],
+    work: Callable[[], Coroutine[Any, Any, object]],
     *,
     stop: Callable[[], object],
     draw: Callable[[], object] = lambda: None,
@@ -29,11 +31,11 @@ def call(
 
     Parameters
     ----------
-    work : coroutine
-        What to run, on the loop thread.
+    work : callable
+        Makes the coroutine that is run, on the loop thread.
     stop : callable
-        Called on that thread at the first interrupt: it should let `work` come to an early end. A
-        second interrupt cancels `work`.
+        Called on that thread at the first interrupt: it should let the work come to an early end. A
+        second interrupt cancels the work.
     draw : callable
         Called here, every tenth of a second and once at the end.
 
@@ -43,21 +45,49 @@ def call(
         Whether there was an interrupt.
     """
     loop = _loop(os.getpid())
-    future = asyncio.run_coroutine_threadsafe(work, loop)
-    interrupted = False
-    while not future.done():
+    running: list[asyncio.Task[object]] = []
+    interrupts: list[int] = []
+
+    async def cancellable() -> None:
+        running.append(asyncio.ensure_future(work()))
+        await asyncio.wait(running)
+
+    def cancel() -> None:
+        running[0].cancel()
+
+    def interrupt(*_: object) -> None:
+        interrupts.append(1)
+        loop.call_soon_threadsafe(stop if len(interrupts) == 1 else cancel)
+
+    with _told_of_interrupts(interrupt):
+        future = asyncio.run_coroutine_threadsafe(cancellable(), loop)
         try:
-            wait([future], timeout=_POLL)
-            draw()
-        except KeyboardInterrupt:
-            if interrupted:
-                future.cancel()
-                return interrupted
-            interrupted = True
-            loop.call_soon_threadsafe(stop)
-    future.result()
-    draw()
-    return interrupted
+            while not future.done():
+                wait([future], timeout=_POLL)
+                draw()
+        except BaseException:
+            # Whatever ends the wait ends the work: nobody would know that it goes on, and pays.
+            interrupt()
+            interrupt()
+            raise
+    if not running[0].cancelled():
+        running[0].result()
+    return bool(interrupts)
+
+
+@contextmanager
+def _told_of_interrupts(interrupt: Callable[..., None]) -> Iterator[None]:
+    """Take SIGINT in hand: as an exception it could strike between any two steps of ours."""
+    before = signal.getsignal(signal.SIGINT)
+    # Signals are the main thread's; and who ignores them, or has none of Python's, keeps that.
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @cache

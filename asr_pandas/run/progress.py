@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,16 +41,23 @@ class Progress:
     ) -> None:
         self._tally = tally
         self._silent = wanted is False
-        self._barless = not (wanted or new_bar or sys.stderr.isatty())
         self._make_bar = new_bar or _terminal_bar
-        # Beside the results in a notebook, where stderr is red; apart from them elsewhere.
+        # Beside the results in a notebook, where stderr is red; apart from them elsewhere. A
+        # program without a console has neither.
         self._stream = sys.stdout if new_bar else sys.stderr
+        self._barless = not (wanted or new_bar or (self._stream and self._stream.isatty()))
         self._bar: Any = None
 
     def draw(self) -> None:
         """Bring the bar up to date."""
         if self._silent or self._barless or self._tally.all_seconds is None:
             return
+        try:
+            self._draw()
+        except Exception:  # noqa: BLE001 - a bar that cannot be drawn must not cost a run
+            self._silent = True
+
+    def _draw(self) -> None:
         if self._bar is None:
             self._bar = self._new_bar()
         bar, tally = self._bar, self._tally
@@ -63,13 +71,15 @@ class Progress:
     def close(self) -> None:
         """Leave the bar as it is, and say what became of the rows."""
         self.draw()
-        if self._bar is not None:
+        if self._bar is not None and not self._silent:
             self._bar.close()
         self.say(self._tally.summary())
 
     def say(self, line: str) -> None:
         """Print a line."""
-        if not self._silent:
+        if self._silent or self._stream is None:
+            return
+        with suppress(OSError, ValueError):
             print(line, file=self._stream)
 
     def _new_bar(self) -> Any:  # noqa: ANN401  (whatever `new_bar` makes)

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_pandas.audio.cells import is_missing, read, total_duration
+from asr_pandas.audio.convert import converted
 from asr_pandas.audio.fit import LARGEST, MEDIA_TYPES, encoded_size, fit
 from asr_pandas.audio.probe import probe
 from asr_pandas.errors import AudioError
@@ -185,11 +186,12 @@ def test_a_video_without_sound_says_so(tmp_path: Path) -> None:
         read(path)
 
 
-def encoded(path: Path, *, codec: str) -> Path:
+def encoded(path: Path, *, codec: str, **tags: str) -> Path:
     """Write a second of silence through FFmpeg."""
     import av
 
     with av.open(str(path), "w") as container:
+        container.metadata.update(tags)
         stream: Any = container.add_stream(codec, rate=16_000, layout="mono")
         for start in range(0, 16_000, 1_000):
             frame = av.AudioFrame.from_ndarray(
@@ -210,13 +212,62 @@ def test_what_fits_is_passed_on_bit_for_bit() -> None:
     assert payload.media_type == "audio/wav"
 
 
-def test_a_container_that_the_service_does_not_list_says_how_to_convert_it(tmp_path: Path) -> None:
-    path = encoded(tmp_path / "note.m4a", codec="aac")
+def test_a_container_that_the_service_does_not_list_is_converted(tmp_path: Path) -> None:
+    clip = read(encoded(tmp_path / "note.m4a", codec="aac"))
 
-    with pytest.raises(AudioError, match=r"does not read m4a. Hint: .*ffmpeg") as caught:
-        fit(read(path))
+    payload = fit(converted(clip))
 
-    assert caught.value.kind == "format"
+    assert payload.media_type == "audio/flac"
+    assert probe(payload.content or b"").duration == pytest.approx(clip.duration or 0, abs=0.1)
+
+
+def test_a_container_that_the_service_lists_is_not_touched() -> None:
+    clip = read(ORDER)
+
+    assert converted(clip) is clip
+    assert converted(read("https://example.org/a.m4a")).url == "https://example.org/a.m4a"
+
+
+def test_old_code_pages_in_a_title_do_not_matter(tmp_path: Path) -> None:
+    path = encoded(tmp_path / "tone.mkv", codec="aac", title="Mxxller")
+    content = path.read_bytes()
+    assert b"Mxxller" in content
+
+    clip = read(content.replace(b"Mxxller", b"M\xfcxller"))
+
+    assert clip.container == "webm"
+
+
+def test_a_coding_that_is_not_known_is_told() -> None:
+    content = bytearray(ORDER.read_bytes())
+    content[20:22] = b"\x34\x12"  # the format tag of WAV
+
+    with pytest.raises(AudioError, match="coding that is not known"):
+        read(bytes(content))
+
+
+def test_a_playlist_opens_nothing_else() -> None:
+    playlist = f"ffconcat version 1.0\nfile {ORDER.as_posix()}\n".encode()
+
+    with pytest.raises(AudioError):
+        read(playlist)
+
+
+class Hostile(os.PathLike[str]):
+    def __fspath__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [Hostile(), "~nosuchuser/x.wav", "http://x/\udc80.mp3", "s3://bucket/a.wav",
+     {"bytes": None, "path": 7}],
+    ids=["hostile", "no such user", "half a character", "object store", "path that is none"],
+)  # fmt: skip
+def test_whatever_a_cell_does_it_is_that_cell_s_error(cell: Any) -> None:
+    with pytest.raises(AudioError, match="Hint: "):
+        read(cell)
+    assert total_duration([cell]) == 0.0
 
 
 def test_more_than_five_minutes_are_too_long() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
+import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +17,9 @@ from hypothesis import strategies as st
 
 from asr_pandas import columns
 from asr_pandas.columns import Source
-from asr_pandas.errors import ColumnError, OptionError
-from asr_pandas.files.export import for_terminal, form_of, one_line, render, write
-from asr_pandas.files.sources import natural, read_sources
+from asr_pandas.errors import OptionError
+from asr_pandas.files.export import check_target, form_of, keep, write
+from asr_pandas.files.render import TextForm, for_terminal, one_line, render
 from asr_pandas.model import MISSING, Failure, Outcome, Transcription
 
 HOSTILE = "<img src=x onerror=alert(1)> [a](javascript:x) `c` *b* | # h\n- l"
@@ -66,6 +70,14 @@ def test_json_lines_hold_every_column() -> None:
     assert len(lines) == 3
 
 
+def test_json_lines_write_dates_as_people_do() -> None:
+    frame = result("a").assign(at=pd.Timestamp("2026-11-22", tz="UTC"))
+
+    first = orjson.loads(render(frame, "jsonl", audio="audio").splitlines()[0])
+
+    assert str(first["at"]).startswith("2026-11-22T00:00:00")
+
+
 @pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl", "txt", "md"])
 def test_a_file_is_written_whole_and_nothing_else_is_left(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
@@ -105,7 +117,160 @@ def test_an_ending_that_tells_no_form_is_refused() -> None:
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="no folder"):
-        form_of(tmp_path / "nowhere" / "out.md")
+        check_target(tmp_path / "nowhere" / "out.md")
+
+
+def test_what_cannot_be_written_is_refused_with_its_cause_and_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    causes = {
+        tmp_path / "folder.csv": "it is a folder",
+        tmp_path / "pipe.csv": "not a regular file",
+        tmp_path / f"{'x' * 252}.csv": "too long",
+        tmp_path / "loop.csv": "[Ss]ymlink loop|symbolic link",
+        Path("/proc/out.csv"): "No such file or directory",  # nobody can make a file there
+    }
+
+    for path, cause in causes.items():
+        with pytest.raises(OptionError, match=rf"cannot be written: .*({cause}).*Hint: -o"):
+            check_target(path)
+
+
+def test_the_check_leaves_nothing_behind_and_touches_no_file(tmp_path: Path) -> None:
+    old = tmp_path / "old.csv"
+    old.write_text("old")
+
+    check_target(old)
+    check_target(tmp_path / "new.csv")
+
+    assert list(tmp_path.iterdir()) == [old]
+    assert old.read_text() == "old"
+
+
+def test_a_name_as_long_as_a_name_can_be_is_written(tmp_path: Path) -> None:
+    path = tmp_path / f"{'x' * 251}.csv"
+
+    check_target(path)
+    write(result("a"), path, audio="audio")
+
+    assert len(pd.read_csv(path)) == 3
+
+
+def test_a_link_stays_and_what_it_points_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "real.csv", tmp_path / "link.csv"
+    target.write_text("old")
+    link.symlink_to(target)
+
+    write(result("a"), link, audio="audio")
+
+    assert link.is_symlink()
+    assert len(pd.read_csv(target)) == 3
+
+
+def test_a_private_file_stays_private_and_a_new_one_has_the_usual_mode(tmp_path: Path) -> None:
+    private, new, usual = (tmp_path / name for name in ("private.csv", "new.csv", "usual"))
+    private.touch(mode=0o600)
+    usual.touch()
+
+    write(result("a"), private, audio="audio")
+    write(result("a"), new, audio="audio")
+
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    assert new.stat().st_mode == usual.stat().st_mode
+
+
+def test_what_cannot_be_written_in_its_form_is_kept_as_csv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    odd: Any = [object()] * 3
+
+    kept = keep(result("a").assign(odd=odd), "parquet", audio="audio")
+
+    assert kept is not None
+    assert pd.read_csv(kept)["transcript"][0] == "a"
+
+
+def test_where_nothing_can_be_kept_none_is_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+
+    kept = keep(result("a"), "csv", audio="audio")
+
+    assert kept is None
+
+
+RECORDINGS: Any = [bytes(5912), {"bytes": b"RIFF\xff", "path": None}, {"bytes": b"", "path": "a"}]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "md"])
+def test_recordings_in_cells_are_shown_by_their_path_or_size(form: TextForm) -> None:
+    frame = result("Good morning.").assign(audio=RECORDINGS)
+
+    text = render(frame, form, audio="audio")
+
+    told = {
+        "csv": ['"5,912 bytes",Good', "\n5 bytes,", "\na,"],
+        "jsonl": ['"audio":"5,912 bytes"', '"audio":"5 bytes"', '"audio":"a"'],
+        "md": ["## 5,912 bytes\n", "## 5 bytes\n", "## a\n"],
+    }
+    assert [part for part in told[form] if part not in text] == []
+    assert "RIFF" not in text
+
+
+def test_a_recording_that_is_named_by_a_path_object_or_not_at_all_is_written() -> None:
+    odd: Any = [Path("a.wav"), {"bytes": None, "path": None}, memoryview(b"RIFF")]
+
+    text = render(result("a").assign(audio=odd), "jsonl", audio="audio")
+
+    assert [orjson.loads(line)["audio"] for line in text.splitlines()] == ["a.wav", None, "4 bytes"]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl", "txt", "md"])
+def test_a_file_name_that_is_no_utf8_stops_no_form(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out.{ending}"
+    names = pd.Series([os.fsdecode(b"bad\xff.wav")] * 3, dtype=object)
+    frame = result("Good morning.").assign(audio=names)
+
+    write(frame, path, audio="audio")
+
+    assert b"Good morning." in path.read_bytes()
+    assert ending == "txt" or b"bad?.wav" in path.read_bytes()
+    assert frame["audio"][0] == "bad\udcff.wav"
+
+
+@pytest.mark.parametrize(
+    ("index", "columns"),
+    [
+        (pd.Index(["a", "b", "c"], name="call"), {"call": ["a", "b", "c"]}),
+        (pd.Index([7, 8, 9]), {"index": [7, 8, 9]}),
+        (pd.Index([7, 8, 9], name="audio"), {"audio_index": [7, 8, 9]}),
+        (
+            pd.MultiIndex.from_arrays([[1, 1, 2], ["x", "y", "x"]], names=["call", None]),
+            {"call": [1, 1, 2], "level_1": ["x", "y", "x"]},
+        ),
+    ],
+)
+def test_an_index_that_says_something_is_written_as_columns(
+    index: pd.Index, columns: dict[str, list[Any]]
+) -> None:
+    frame = result("a").set_axis(index)
+
+    csv = pd.read_csv(io.StringIO(render(frame, "csv", audio="audio")))
+    jsonl = [orjson.loads(line) for line in render(frame, "jsonl", audio="audio").splitlines()]
+
+    assert {name: csv[name].tolist() for name in columns} == columns
+    assert {name: [row[name] for row in jsonl] for name in columns} == columns
+    assert "audio" in csv.columns
+
+
+def test_the_count_of_rows_is_not_written() -> None:
+    text = render(result("a"), "csv", audio="audio")
+
+    assert text.startswith("audio,transcript,")
 
 
 @given(text=st.text())
@@ -119,78 +284,3 @@ def test_no_text_steers_the_terminal(text: str) -> None:
 @given(text=st.text())
 def test_a_folded_text_is_one_line(text: str) -> None:
     assert len(one_line(text).splitlines()) <= 1
-
-
-@given(names=st.lists(st.text()))
-def test_natural_order_takes_any_name(names: list[str]) -> None:
-    assert sorted(natural(names)) == sorted(names)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("take 10.wav", "take 2.WAV", "deep/er/b.mp3", "notes.txt", "x.flac.part"):
-        path = tmp_path / "calls" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return tmp_path / "calls"
-
-
-def found(*sources: Any) -> list[str]:
-    frame, column = read_sources([str(source) for source in sources])
-    return [Path(path).name if "://" not in path else path for path in frame[column]]
-
-
-def test_a_folder_is_searched_through_and_through_in_natural_order(folder: Path) -> None:
-    assert found(folder) == ["b.mp3", "take 2.WAV", "take 10.wav"]
-
-
-def test_files_globs_and_addresses_stand_side_by_side(folder: Path) -> None:
-    url = "https://example.org/a.mp3"
-
-    names = found(folder / "notes.txt", folder / "**" / "*.mp3", url)
-
-    assert names == ["notes.txt", "b.mp3", url]
-
-
-@pytest.mark.parametrize("source", ["nowhere.wav", "nowhere/*.wav"])
-def test_a_name_under_which_nothing_is_found_is_refused(source: str) -> None:
-    with pytest.raises(OptionError, match=r"nowhere"):
-        read_sources([source])
-
-
-def test_a_folder_without_audio_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="nothing to transcribe"):
-        read_sources([str(tmp_path)])
-
-
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_table_keeps_its_columns_and_names_the_one_with_audio(
-    tmp_path: Path, ending: str
-) -> None:
-    table = pd.DataFrame({"clip": ["a.wav"], "customer": ["x"]})
-    path = tmp_path / f"calls.{ending}"
-    table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
-
-    frame, column = read_sources([str(path)], column="clip")
-
-    assert (column, list(frame.columns)) == ("clip", ["clip", "customer"])
-    with pytest.raises(ColumnError, match="--column takes one of 'clip', 'customer'"):
-        read_sources([str(path)])
-
-
-def test_a_table_is_named_alone_and_column_goes_with_a_table(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("audio\n")
-    (tmp_path / "a.wav").touch()
-
-    with pytest.raises(OptionError, match="name it alone"):
-        read_sources([str(tmp_path / "a.csv"), "b.wav"])
-    with pytest.raises(OptionError, match="--column"):
-        read_sources([str(tmp_path / "a.wav")], column="audio")
-
-
-@pytest.mark.parametrize("name", ["nowhere.csv", "broken.parquet"])
-def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / "broken.parquet").write_bytes(b"PAR1 not really")
-
-    with pytest.raises(OptionError, match="cannot be read as a table"):
-        read_sources([str(tmp_path / name)])

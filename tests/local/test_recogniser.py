@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import jiwer
 import numpy as np
@@ -15,8 +16,10 @@ from asr_pandas.audio.decode import SAMPLE_RATE
 from asr_pandas.errors import OptionError, RecogniserMissing
 from asr_pandas.files.samples import samples as samples_frame
 from asr_pandas.languages import CODES
-from asr_pandas.local.recogniser import Recogniser, load
 from asr_pandas.local.whisper import Decoding, WhisperRecogniser
+
+if TYPE_CHECKING:
+    from asr_pandas.local.recogniser import Recogniser
 
 Samples = NDArray[np.float32]
 
@@ -186,7 +189,7 @@ def test_without_faster_whisper_the_error_names_both_cures(
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
 
     with pytest.raises(RecogniserMissing) as caught:
-        load()
+        WhisperRecogniser()
 
     assert 'pip install "asr-pandas[local]"' in str(caught.value)
     assert "DASHSCOPE_API_KEY" in str(caught.value)
@@ -194,7 +197,7 @@ def test_without_faster_whisper_the_error_names_both_cures(
 
 def test_an_unknown_device_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(OptionError, match="auto, cpu, cuda"):
-        load(device="tpu")
+        WhisperRecogniser(device="tpu")
 
 
 def test_a_gpu_that_is_not_there_is_an_error() -> None:
@@ -203,4 +206,4 @@ def test_a_gpu_that_is_not_there_is_an_error() -> None:
         pytest.skip("there is one")
 
     with pytest.raises(OptionError, match="no usable GPU"):
-        load(device="cuda")
+        WhisperRecogniser(device="cuda")

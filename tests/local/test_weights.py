@@ -107,8 +107,8 @@ def test_the_packaged_weights_need_no_network() -> None:
         "def refuse(event, arguments):\n"
         "    if event in ('socket.connect', 'socket.getaddrinfo'): raise SystemExit(event)\n"
         "sys.addaudithook(refuse)\n"
-        "from asr_pandas.local.recogniser import load\n"
-        "print(load().name)"
+        "from asr_pandas.local.whisper import WhisperRecogniser\n"
+        "print(WhisperRecogniser().name)"
     )
 
     done = run(guard)

@@ -130,8 +130,13 @@ def test_a_stop_lets_what_is_in_flight_finish_and_sends_nothing_new() -> None:
         run.stop()
         return OK
 
+    class Patient(Stepping):
+        async def sleep(self, seconds: float) -> None:
+            for _ in range(int(seconds * 100)):
+                await asyncio.sleep(0)
+
     sender = Told(lambda _: answer_after_stop())
-    run = run_over([CLIP] * 100, sender)
+    run = run_over([CLIP] * 100, sender, clock=Patient())
 
     asyncio.run(run.finish())
 
