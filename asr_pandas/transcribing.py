@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import pandas as pd
 
 from asr_pandas import columns, frame, notebook, reach
+from asr_pandas.addresses import is_loopback
 from asr_pandas.errors import Interrupted, RowFailed, RunStopped
 from asr_pandas.model import PENDING
 from asr_pandas.run import portal
 from asr_pandas.run.engine import Row, Run
 from asr_pandas.run.pacer import Pacer, RealClock
-from asr_pandas.run.progress import Progress, expect
+from asr_pandas.run.progress import Progress, expect, in_words
 from asr_pandas.run.tally import Tally
 
 if TYPE_CHECKING:
@@ -152,10 +153,11 @@ class Transcribing:
     async def _work(self) -> None:
         if not len(self.place.cells):
             return
-        self._announce()
         cells = list(self.place.cells)
+        expected = await asyncio.to_thread(expect, cells)
+        self._announce(expected)
         endpoint = await asyncio.to_thread(reach.open_local, self.endpoint)
-        self._tally.all_seconds = await asyncio.to_thread(expect, cells)
+        self._tally.all_seconds = expected
         # Late: the SDK takes longer to import than pandas.
         from asr_pandas.endpoint.transport import Transport
 
@@ -200,12 +202,14 @@ class Transcribing:
     def _name_row(self) -> Callable[[int], str]:
         return frame.row_name(self.place.cells.index, self.place.variable)
 
-    def _announce(self) -> None:
+    def _announce(self, seconds: float) -> None:
         if not self.asked:
-            self.progress.say(
-                "no DASHSCOPE_API_KEY: the embedded recogniser is used, nothing leaves this machine"
-            )
-        self.progress.say(f"asr-pandas → {self.endpoint.host}; {_NO_JOURNAL}")
+            self.progress.say("no DASHSCOPE_API_KEY: the embedded recogniser is used")
+        stays = self.endpoint.is_local or is_loopback(self.endpoint.host)
+        self.progress.say(
+            f"asr-pandas → {self.endpoint.host}: {in_words(seconds)} of audio "
+            f"{'stay on' if stays else 'leave'} this machine; {_NO_JOURNAL}"
+        )
 
     def _stop(self) -> None:
         self._stopped = True

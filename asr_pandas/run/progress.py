@@ -93,6 +93,19 @@ def _terminal_bar(**options: Any) -> Any:  # noqa: ANN401  (tqdm's own options)
     return tqdm(**options)
 
 
+def in_words(seconds: float) -> str:
+    """Say how long, in the unit that fits.
+
+    Examples
+    --------
+    >>> in_words(49.3), in_words(720), in_words(90 * 60)
+    ('49 s', '12 min', '1.5 h')
+    """
+    if seconds < 2 * 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 60 * 60 else f"{seconds / 3600:,.1f} h"
+
+
 def expect(cells: Sequence[object]) -> float:
     """Estimate the seconds of audio in all cells from at most 2,000 headers."""
     step = max(1, -(-len(cells) // _HEADERS))
