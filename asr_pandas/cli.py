@@ -59,10 +59,7 @@ def _run(parsed: argparse.Namespace) -> int:
         "serve": _serve,
         "demo": _demo,
     }
-    code = commands[parsed.command](parsed)
-    if sys.stdout is not None:
-        sys.stdout.flush()
-    return code
+    return commands[parsed.command](parsed)
 
 
 def _transcribe(parsed: argparse.Namespace) -> int:
@@ -132,6 +129,8 @@ def _verdict(out: pd.DataFrame, prefix: str) -> int:
 
 def _demo(parsed: argparse.Namespace) -> int:
     demo(parsed.output, **_options(parsed))
+    if sys.stdout is not None:
+        sys.stdout.flush()
     return 0
 
 
