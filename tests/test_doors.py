@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 from aiohttp import web
+from tqdm import tqdm
 
 import asr_pandas
 from asr_pandas import reach
@@ -299,3 +300,8 @@ def test_a_terminal_that_goes_away_costs_no_row(
         monkeypatch.setattr(sys, "stderr", stderr)
         out = frame.asr.transcribe("audio", endpoint=endpoint, progress=True)
         assert (out["status"] == "ok").all()
+    opened: list[object] = []
+    elsewhere = threading.Thread(target=lambda: opened.append(tqdm(disable=True)), daemon=True)
+    elsewhere.start()
+    elsewhere.join(5)
+    assert opened, "tqdm's lock stayed closed"

@@ -56,6 +56,8 @@ class Progress:
             self._draw()
         except Exception:  # noqa: BLE001 - a bar that cannot be drawn must not cost a run
             self._silent = True
+            if self._bar is not None:
+                self._bar.disable = True  # else it tries once more when it is collected
 
     def _draw(self) -> None:
         if self._bar is None:
@@ -66,7 +68,10 @@ class Progress:
             # What was extrapolated may be too little; what is left of a finished run is nothing.
             bar.total = tally.seconds if tally.done == tally.rows else max(bar.total, bar.n)
         bar.set_description_str(f"{tally.done:,}/{tally.rows:,} rows", refresh=False)
-        bar.refresh()
+        # Not `refresh()`: a terminal that breaks in the middle of it leaves tqdm's lock closed for
+        # every bar of this process, also the one that faster-whisper opens.
+        with bar.get_lock():
+            bar.display()
 
     def close(self) -> None:
         """Leave the bar as it is, and say what became of the rows."""
@@ -90,7 +95,8 @@ class Progress:
 def _terminal_bar(**options: Any) -> Any:  # noqa: ANN401  (tqdm's own options)
     from tqdm import tqdm
 
-    return tqdm(**options)
+    # The delay keeps tqdm from drawing while it is made, with that lock in hand.
+    return tqdm(**options, delay=1e-9)
 
 
 def in_words(seconds: float) -> str:
