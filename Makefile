@@ -63,7 +63,7 @@ clean:
 	@touch $@
 
 .venv/.runs: .venv/.made pyproject.toml requirements.lock
-	@echo "setting up .venv (about 400 MB, once)"
+	@echo "setting up .venv: about 1 GB and a minute or two, once"
 	@$(PIP) --constraint requirements.lock --editable '.[local]'
 	@touch $@
 
@@ -73,4 +73,4 @@ clean:
 	@touch $@
 
 $(OLD_PANDAS): .venv/.tests
-	@$(PIP) --no-deps --target $@ 'pandas==2.2.3'
+	@$(PIP) --no-deps --target $@ pandas==2.2.3 pytz

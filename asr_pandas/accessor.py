@@ -28,6 +28,10 @@ class FrameAccessor:
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
 
+    def __repr__(self) -> str:
+        """Say what there is."""
+        return "df.asr: transcribe, transcribe_async (df.asr.transcribe? tells their options)"
+
     def transcribe(self, column: Hashable, **options: Unpack[TranscribeOptions]) -> pd.DataFrame:
         """Transcribe a column of audio.
 
@@ -72,7 +76,8 @@ class FrameAccessor:
         progress : bool, optional
             True for a bar, False for silence; left out, a bar where somebody can see it.
         columns : {"basic", "full"}
-            `"full"` adds model, endpoint, request_id, times, attempts, cost and more.
+            `"full"` adds model, endpoint, request_id, times, attempts, cost (in the endpoint's
+            currency: USD, for `dashscope-cn` CNY) and more.
         prefix : str
             Put before every result column's name, so that two services' results fit side by side.
         channels, skip_silence, shrink, fetch, upload, budget, journal, reuse, watch

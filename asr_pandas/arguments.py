@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from asr_pandas import __version__
+
 
 def parser() -> argparse.ArgumentParser:
     """Declare the commands; `command` says which one was chosen."""
@@ -15,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 done, 1 some rows failed or the results could not be written, "
         "2 nothing was sent, 3 the service refused to go on, 130 interrupted",
     )
+    shell.add_argument("--version", action="version", version=f"asr-pandas {__version__}")
     commands = shell.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_transcribe(commands.add_parser("transcribe", help="transcribe files, folders or a table"))
     _add_serve(commands.add_parser("serve", help="serve the embedded recogniser to OpenAI clients"))
@@ -25,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     parser.description = "Transcribe files, folders, globs, URLs, or one .csv or .parquet."
     parser.epilog = "names that start with '-' follow '--': asr-pandas transcribe -- -1.wav"
-    parser.add_argument("sources", nargs="+", metavar="SOURCE")
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="what is transcribed")
     parser.add_argument(
         "-o",
         "--output",

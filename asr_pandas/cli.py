@@ -39,10 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AsrError, NotImplementedError) as error:
         console.tell(f"asr-pandas: {error}")
         return _STOPPED if isinstance(error, RunStopped) else _REFUSED
-    except Interrupted as stopped:
-        console.tell(f"asr-pandas: {stopped}")
-        return _INTERRUPTED
     except KeyboardInterrupt:
+        console.tell("asr-pandas: stopped by you")
         return _INTERRUPTED
     except BrokenPipeError:
         return _FAILED
@@ -105,6 +103,8 @@ def _deliver(out: pd.DataFrame, column: str, parsed: argparse.Namespace) -> bool
         reason = one_line(getattr(error, "strerror", None) or str(error))
         console.tell(f"asr-pandas: {name} cannot be written: {reason}. The results {where}")
         return False
+    if to_file and parsed.progress is not False:
+        console.tell(f"asr-pandas: wrote {parsed.output}")
     return True
 
 

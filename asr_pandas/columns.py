@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TEXT: Final = "string" if pd.__version__.startswith("2.") else "str"
 """The dtype of text in the pandas that runs."""
 
-_AUDIO_TOKENS_PER_SECOND: Final = 25  # api.md §6
+_AUDIO_TOKENS_PER_SECOND: Final = 25  # vendor's docs
 
 
 class Source(NamedTuple):

@@ -72,7 +72,7 @@ class AudioError(AsrError, ValueError):
 
 
 class RecogniserMissing(AsrError, ImportError):
-    """There is no API key, and the embedded recogniser is not installed."""
+    """The embedded recogniser is needed, and not installed; or there is no API key."""
 
 
 class WeightsError(AsrError, RuntimeError):

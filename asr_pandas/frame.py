@@ -12,12 +12,13 @@ from asr_pandas.errors import ColumnError, OptionError
 from asr_pandas.languages import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Hashable, Sequence
 
     from asr_pandas.options import Settings
 
 _RECORD: Final = "asr_pandas"  # the key in `df.attrs`
-_RECORDED: Final = {"audio", "prefix", "endpoint", "model", "columns"}
+_CALL: Final = {"audio", "prefix", "endpoint", "model"}  # what makes two calls the same
+_RECORDED: Final = {*_CALL, "columns"}
 
 
 def audio_column(frame: pd.DataFrame, column: Hashable) -> pd.Series[Any]:
@@ -125,7 +126,11 @@ def _per_row(frame: pd.DataFrame, source: Any, *, option: str) -> list[str | Non
     elif _is_column(frame, source):
         series = _only(frame[source], source)
     else:
-        message = f"{option}={source!r}: there is no such column"
+        names = ", ".join(map(repr, frame.columns)) or "none at all"
+        message = (
+            f"{option}={source!r}: there is no such column.\n\nHint: it is one of {names}, or a "
+            "Series with the frame's index."
+        )
         raise ColumnError(message)
     return [None if is_missing(cell) else str(cell) for cell in series]
 
@@ -143,19 +148,19 @@ def _language(tag: str, position: int) -> str:
         raise OptionError(message) from None
 
 
-def row_name(index: pd.Index, variable: str) -> Callable[[int], str]:
-    """Return how a message names the row at a position: by its label where labels are unique.
+def row_name(index: pd.Index, variable: str, position: int) -> str:
+    """Name the row at a position in a message: by its label where labels are unique.
 
     Examples
     --------
-    >>> row_name(pd.RangeIndex(2), 'df["audio"]')(1)
+    >>> row_name(pd.RangeIndex(2), 'df["audio"]', 1)
     'df["audio"][1]'
-    >>> row_name(pd.Index(["a", "a"]), 'df["audio"]')(1)
+    >>> row_name(pd.Index(["a", "a"]), 'df["audio"]', 1)
     'df["audio"].iloc[1]'
     """
     if index.is_unique:
-        return lambda position: f"{variable}[{index[[position]].tolist()[0]!r}]"
-    return lambda position: f"{variable}.iloc[{position}]"
+        return f"{variable}[{index[[position]].tolist()[0]!r}]"
+    return f"{variable}.iloc[{position}]"
 
 
 def record_of(column: Hashable, *, settings: Settings, endpoint: str, model: str) -> dict[str, str]:
@@ -184,7 +189,7 @@ def to_replace(frame: pd.DataFrame, record: dict[str, str], *, overwrite: bool) 
     """
     old = next((old for old in _records(frame) if old["prefix"] == record["prefix"]), None)
     ours = _written(old) & set(frame.columns) if old else set()
-    same_call = old is not None and {**old, "columns": ""} == {**record, "columns": ""}
+    same_call = old is not None and all(old[key] == record[key] for key in _CALL)
     clashing = [
         name
         for name in columns.names(record["columns"], prefix=record["prefix"])

@@ -7,7 +7,7 @@ from typing import Final
 
 from asr_pandas.errors import OptionError
 
-# Codes and their order: api.md §7. Beside each: its English name and the other tags in use for it
+# Codes and their order: vendor's docs. Beside each: its English name and the other tags in use
 # (ISO 639-2/3, the codes of FLEURS and Common Voice, macro-languages and their members).
 _TAGS: Final[dict[str, tuple[str, ...]]] = {
     "zh": ("chinese", "mandarin", "cmn", "zho", "chi"),

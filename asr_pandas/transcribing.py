@@ -136,7 +136,7 @@ class Transcribing:
         interrupted = portal.call(self._work, stop=self._stop, draw=self.progress.draw)
         self.progress.close()
         if interrupted and self.settings.on_interrupt == "raise":
-            message = f"stopped by you. {self._tally.summary()}. What is finished is in .partial"
+            message = f"stopped by you; .partial has what is finished. {self._tally.summary()}"
             raise Interrupted(message, partial=self._frame())
         return self._result()
 
@@ -184,7 +184,6 @@ class Transcribing:
             clock=clock,
             tally=self._tally,
             concurrency=min(concurrency, len(cells)),
-            name_row=self._name_row(),
             itn=self.settings.itn,
             stream=self.settings.stream,
             stop_on_failure=self.settings.errors == "raise",
@@ -198,9 +197,6 @@ class Transcribing:
                 language=self._languages[position] if self._languages else self.settings.language,
                 context=self._contexts[position] if self._contexts else self.settings.context,
             )
-
-    def _name_row(self) -> Callable[[int], str]:
-        return frame.row_name(self.place.cells.index, self.place.variable)
 
     def _announce(self, seconds: float) -> None:
         if not self.asked:
@@ -240,12 +236,8 @@ class Transcribing:
         if self._run is None or self._run.stopped_by is None:
             return result
         position, failure = self._run.stopped_by
-        row = self._name_row()(position)
         if failure.retry == "stop":
-            stopped = f"{self.endpoint.host}: {failure.message}\n\n{self._tally.summary()}."
-            raise RunStopped(stopped, kind=failure.kind, partial=result)
-        # What was wrong with the cell itself names the row already.
-        message = (
-            failure.message if failure.message.startswith(row) else f"{row}: {failure.message}"
-        )
-        raise RowFailed(message, kind=failure.kind, partial=result)
+            message = f"{self.endpoint.host}: {failure.message}\n\n{self._tally.summary()}."
+            raise RunStopped(message, kind=failure.kind, partial=result)
+        name = frame.row_name(self.place.cells.index, self.place.variable, position)
+        raise RowFailed(f"{name}: {failure.message}", kind=failure.kind, partial=result)

@@ -48,7 +48,7 @@ class Service:
 
 
 def completion(text: str = "Good morning.", **changes: Any) -> dict[str, Any]:
-    """The seed's reply, with another text and other changes."""
+    """The vendor's reply, with another text and other changes."""
     return {
         "id": "chatcmpl-487abe5f",
         "choices": [

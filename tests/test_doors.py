@@ -305,3 +305,25 @@ def test_a_terminal_that_goes_away_costs_no_row(
     elsewhere.start()
     elsewhere.join(5)
     assert opened, "tqdm's lock stayed closed"
+
+
+def test_recognising_reports_nothing_to_anybody(tmp_path: Path) -> None:
+    code = (
+        "import asr_pandas;"
+        "asr_pandas.samples().head(1).asr.transcribe('audio', endpoint='local', progress=False)"
+    )
+    # The runtime's maker leaves machines of a CI in peace; this one should look like a user's.
+    here = {name: value for name, value in os.environ.items() if name != "CI"}
+
+    done = subprocess.run(  # noqa: S603 - our own code, in a fresh interpreter
+        [sys.executable, "-c", code],
+        env={**here, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["asr-pandas"]
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]

@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
@@ -28,9 +27,7 @@ def test_every_example_runs_and_prints_what_it_shows() -> None:
             compile(block["code"], str(README), "exec")
             continue
         printed = io.StringIO()
-        # As on a terminal that is wide enough.
-        wide = ("display.max_colwidth", None, "display.max_columns", None, "display.width", 100)
-        with contextlib.redirect_stdout(printed), pd.option_context(*wide):
+        with contextlib.redirect_stdout(printed):
             exec(block["code"], namespace)  # noqa: S102 - our own README
         if block["shown"] is not None:
             assert printed.getvalue() == block["shown"]

@@ -70,7 +70,7 @@ def read(cell: object) -> Clip:
     except Exception as error:
         # A cell may be any object, and may do anything when it is asked for its path.
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        message = f"({_name(cell)}): cannot be read: {reason}. Hint: {_way_out(error)}."
+        message = f"{_name(cell)}: cannot be read: {reason}. Hint: {_way_out(error)}."
         raise AudioError(message) from error
 
 
@@ -132,7 +132,7 @@ def _read(cell: object) -> Clip:
             return _read(named)
     path = _local_path(cell)
     if path is None:
-        message = f"({_name(cell)}): is not audio that can be read. Hint: {_READ}."
+        message = f"{_name(cell)}: is not audio that can be read. Hint: {_READ}."
         raise AudioError(message)
     refuse_too_large(_name(cell), _regular_file(path).stat().st_size)
     return _clip(cell, path.read_bytes())
@@ -140,11 +140,14 @@ def _read(cell: object) -> Clip:
 
 def _clip(cell: object, content: bytes) -> Clip:
     name = _name(cell)
+    if not content:
+        message = f"{name}: is empty. Hint: an upload or a copy may have been cut off."
+        raise AudioError(message)
     try:
         header = probe(content)
     except AudioError as error:
         message = (
-            f"({name}): cannot decode {len(content):,} bytes as audio: {error}. "
+            f"{name}: cannot decode {len(content):,} bytes as audio: {error}. "
             "Hint: the file may be cut off, or be something else than its name says."
         )
         raise AudioError(message) from error
@@ -163,8 +166,11 @@ def _local_path(cell: object) -> Path | None:
 
         return Path(url2pathname(urlsplit(cell).path))
     if "://" in cell:
-        message = f"addresses of kind {_scheme(cell)}:// are not read yet: download the file first"
-        raise ValueError(message)
+        message = (
+            f"{_name(cell)}: addresses of kind {_scheme(cell)}:// are not read yet. "
+            "Hint: download the file first."
+        )
+        raise AudioError(message)
     return Path(cell).expanduser()
 
 

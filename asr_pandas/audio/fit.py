@@ -10,10 +10,10 @@ from asr_pandas.model import Payload
 if TYPE_CHECKING:
     from asr_pandas.model import Clip
 
-LONGEST: Final = 300.0  # seconds: api.md §7
-LARGEST: Final = 10 * 1024 * 1024  # bytes of one data URL, its prefix included: api.md §7
+LONGEST: Final = 300.0  # seconds: vendor's docs
+LARGEST: Final = 10 * 1024 * 1024  # bytes of one data URL, its prefix included: vendor's docs
 
-# The containers that the service lists (api.md §7), and their media types.
+# The containers that the service lists (vendor's docs), and their media types.
 MEDIA_TYPES: Final[dict[str, str]] = {
     "aac": "audio/aac",
     "aiff": "audio/aiff",
@@ -58,7 +58,7 @@ def fit(clip: Clip) -> Payload:
         return Payload(url=clip.url)
     if clip.duration is not None and clip.duration > LONGEST:
         message = (
-            f"({clip.name}): lasts {clip.duration:,.1f} s, and the service takes {LONGEST:.0f} s. "
+            f"{clip.name}: lasts {clip.duration:,.1f} s, and the service takes {LONGEST:.0f} s. "
             "Hint: cut it into pieces first."
         )
         raise AudioError(message, kind="too_long")
@@ -77,7 +77,7 @@ def refuse_too_large(name: str, size: int, *, media_type: str = "audio/wav") -> 
     """
     if encoded_size(size, media_type) > LARGEST:
         message = (
-            f"({name}): {size:,} bytes are more than {LARGEST:,} after Base64, which is the "
+            f"{name}: {size:,} bytes are more than {LARGEST:,} after Base64, which is the "
             "service's limit. Hint: save it as FLAC, MP3 or Opus, or cut it into pieces."
         )
         raise AudioError(message, kind="too_large")

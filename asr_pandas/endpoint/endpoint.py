@@ -15,13 +15,13 @@ Region = Literal["intl", "cn", "us"]
 KEY_VARIABLE: Final = "DASHSCOPE_API_KEY"
 ADDRESS_VARIABLE: Final = "DASHSCOPE_BASE_URL"
 
-# Hosts: api.md §1. The key must come from the same region.
+# Hosts: vendor's docs. The key must come from the same region.
 _DASHSCOPE: Final[dict[str, str]] = {
     "intl": "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
     "cn": "https://dashscope.aliyuncs.com/compatible-mode/v1",
 }
 _DASHSCOPE_MODEL: Final = "qwen3-asr-flash"  # the alias; dated snapshots are being shut down
-_DASHSCOPE_RPM: Final = 100.0  # requests a minute, per account and model: api.md §2
+_DASHSCOPE_RPM: Final = 100.0  # requests a minute, per account and model: vendor's docs
 
 _LOCAL: Final = "local"
 
@@ -178,7 +178,7 @@ def named(word: str) -> Endpoint:
             return Endpoint.dashscope("us")
         case "dashscope-filetrans" | "journal":
             message = (
-                f"endpoint={word!r} is not there yet.\n\nHint: take 'dashscope-intl', 'local'."
+                f"endpoint={word!r} is not there yet.\n\nHint: use 'dashscope-intl' or 'local'."
             )
             raise NotImplementedError(message)
     return Endpoint(word)

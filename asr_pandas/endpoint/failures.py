@@ -1,7 +1,7 @@
 """What kind of failure is this? An error reply in, a `Failure` out: one table, read from the top.
 
-The table is the error catalogue of DashScope and its neighbours (api.md §8). Many causes share one
-code there, so that the text decides first, then the code, then the HTTP status.
+The table is the error catalogue of DashScope and its neighbours (vendor's docs). Many causes share
+one code there, so that the text decides first, then the code, then the HTTP status.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ _KEY = (
 _BILLING = "The account cannot pay: settle it in the provider's console, then run the cell again"
 _MODEL = "Check model= of the endpoint, and that the account may use it"
 _WRONG = (
-    "The endpoint does not serve this model in this form: use model='qwen3-asr-flash' with an "
-    "address that ends in /compatible-mode/v1"
+    "The endpoint does not serve this model in this form: check its address and model. For "
+    "DashScope that is model='qwen3-asr-flash' at an address that ends in /compatible-mode/v1"
 )
 _ELSEWHERE = "The address only points to another one: give the endpoint that one"
 _SAFETY = "The provider's content inspection refused this audio"
@@ -136,7 +136,7 @@ _STATUSES: Final[tuple[Rule, ...]] = (
     Rule("504", "timeout", "again", _SLOW),
 )
 
-_KEY_LIKE: Final = re.compile(r"\b(sk|key|Bearer)[-_ ][\w*.-]{6,}")
+_KEY_LIKE: Final = re.compile(r"\bsk-[\w*.-]{4,}|\bBearer\s+\S+")
 _LONGEST_WAIT: Final = 7 * 86_400.0  # seconds; who asks for more has written something else
 _LONGEST_QUOTE: Final = 300  # characters of the service's own words that a message repeats
 

@@ -14,7 +14,7 @@ class Price:
     currency: str
 
 
-# Source: Alibaba Cloud Model Studio, model pricing (api.md §2, D8), read November 2026.
+# Source: Alibaba Cloud Model Studio, model pricing (vendor's docs), read November 2026.
 _PRICES: Final[dict[str, Price]] = {
     "dashscope-intl.aliyuncs.com": Price(per_second=0.000035, currency="USD"),
     "dashscope-us.aliyuncs.com": Price(per_second=0.000035, currency="USD"),

@@ -1,7 +1,7 @@
 """The dialect `qwen_chat`: Qwen3-ASR-Flash through OpenAI-compatible chat completions.
 
 A request becomes the bytes around its audio; a reply, whole or in chunks, becomes a transcription.
-Pure. The form is the vendor's page "OpenAI compatible ASR"; what it leaves open, api.md §3 to §6.
+Pure. The form is the vendor's page "OpenAI compatible ASR"; what it leaves open was seen.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _around_audio(
     audio_part = {"type": "input_audio", "input_audio": {"data": _AUDIO}}
     messages: list[dict[str, Any]] = [{"role": "user", "content": [audio_part]}]
     if context:
-        # Typed parts are what was seen to be accepted: api.md §3.
+        # Typed parts are what was seen to be accepted: vendor's docs.
         system = {"role": "system", "content": [{"type": "text", "text": context}]}
         messages.insert(0, system)
     asr_options = {"language": language, "enable_itn": itn} if language else {"enable_itn": itn}

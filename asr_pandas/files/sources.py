@@ -151,9 +151,14 @@ def _expanded(source: str) -> Path:
     return path if path.exists() else path.expanduser()
 
 
+def _is_audio(path: Path) -> bool:
+    # Hidden files are nobody's recordings; macOS leaves one beside each file on a foreign disk.
+    return path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+
+
 def _found(path: Path) -> list[str]:
     if path.is_dir():
-        return [str(clip) for clip in path.rglob("*") if clip.suffix.lower() in ENDINGS]
+        return [str(clip) for clip in path.rglob("*") if _is_audio(clip)]
     if path.exists():
         return [str(path)]
     # Path.glob takes no pattern that starts at a root or at home.

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from asr_pandas.audio.decode import TooLong, decode
+from asr_pandas.audio.decode import SAMPLE_RATE, TooLong, decode
+from asr_pandas.audio.fit import LONGEST
 from asr_pandas.errors import AudioError
 from asr_pandas.local import replies, wire
 from asr_pandas.local.fetch import fetch, is_any, is_public
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
     from asr_pandas.local.recogniser import Recogniser
     from asr_pandas.local.wire import Ask
-
-MAX_DURATION: Final = 300.0  # seconds: api.md §7
 
 # Clips in memory as samples, 19 MB each at most; further requests wait as they were sent.
 _DECODED_AT_ONCE: Final = 4
@@ -93,7 +92,7 @@ class Desk:
 
     async def _samples(self, content: bytes) -> NDArray[np.float32]:
         try:
-            return await in_thread(self._decoders, partial(decode, content, limit=MAX_DURATION))
+            return await in_thread(self._decoders, partial(decode, content, limit=LONGEST))
         except TooLong:
             raise invalid(TOO_LONG) from None
         except AudioError:
@@ -164,4 +163,4 @@ class Desk:
 
 
 def _usage(samples: NDArray[np.float32], *, text_tokens: int) -> dict[str, object]:
-    return replies.count(len(samples) / replies.SAMPLE_RATE, text_tokens=text_tokens)
+    return replies.count(len(samples) / SAMPLE_RATE, text_tokens=text_tokens)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 from yarl import URL
 
+from asr_pandas.audio.fit import LARGEST
 from asr_pandas.local.refusals import (
     DOWNLOAD_TOO_SLOW,
     ILLEGAL_URL,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from aiohttp import AddrInfoType, ClientResponse, ClientSession
 
-MAX_BYTES: Final = 10_485_760  # the synchronous form takes files of up to 10 MB: api.md §7
+MAX_BYTES: Final = LARGEST  # the synchronous form takes files of up to 10 MB: vendor's docs
 MAX_SECONDS: Final = 30.0  # for all hops together; the service's own patience is not documented
 MAX_REDIRECTS: Final = 5
 

@@ -1,6 +1,6 @@
 """What the server refuses, in the hosted service's own words: a reason in, an error body out.
 
-The texts are the catalogue of api.md §8; clients tell most causes apart by the text alone.
+The texts are the vendor's; clients tell most causes apart by the text alone.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What was heard in, the service's replies out: whole, or as the chunks of a stream. Pure.
 
-Fields, their order and the sequence of the chunks are api.md §4 to §6.
+Fields, their order and the sequence of the chunks are the vendor's.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-SAMPLE_RATE: Final = 16_000  # Hz of the samples that the recogniser listens to
-_TOKENS_PER_SECOND: Final = 25  # of audio, "< 1 s counts as 1 s": api.md §6
+_TOKENS_PER_SECOND: Final = 25  # of audio, "< 1 s counts as 1 s": vendor's docs
 
 LAST_EVENT: Final = b"data: [DONE]\n\n"
 

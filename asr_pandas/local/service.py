@@ -174,4 +174,5 @@ def _greeting(name: str, *, listening: socket.socket, keyed: bool) -> str:
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
     key = f'os.environ["{KEY_VARIABLE}"]' if keyed else '"none"'
-    return f'{name} listens: openai.OpenAI(base_url="{url}", api_key={key})\n'
+    client = f'openai.OpenAI(base_url="{url}", api_key={key})'
+    return f'{name} serves {client}, model="qwen3-asr-flash"; Ctrl-C ends it\n'

@@ -211,6 +211,8 @@ def _is_invented(step: Any) -> bool:  # noqa: ANN401
 
 
 def _engine() -> Any:  # noqa: ANN401
+    # The voice detector's runtime would report this machine to its maker, once it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import faster_whisper
     except ImportError as error:

@@ -1,6 +1,6 @@
 """A request's body in, what it asks for out: the compatible chat form, strictly read. Pure.
 
-The form and its limits are those of the hosted service (api.md §3 and §7). What it ignores is
+The form and its limits are those of the hosted service (vendor's docs). What it ignores is
 ignored here: `input_audio.format`, `enable_lid`, `temperature`, any other member.
 """
 
@@ -15,15 +15,16 @@ import orjson
 import pybase64
 from yarl import URL
 
+from asr_pandas.audio.fit import LARGEST
 from asr_pandas.languages import CODES
 from asr_pandas.local.refusals import ILLEGAL_URL, ITEM_TOO_LARGE, invalid, unknown_model
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-MAX_ITEM_BYTES: Final = 10_485_760  # of one data URL, Base64 and prefix included: api.md §7
+MAX_ITEM_BYTES: Final = LARGEST  # of one data URL, Base64 and prefix included
 
-# The service's names for the model (api.md §2); the last two are the American ones.
+# The service's names for the model (vendor's docs); the last two are the American ones.
 SERVED_AS: Final = (
     "qwen3-asr-flash",
     "qwen3-asr-flash-2025-09-08",
@@ -174,7 +175,7 @@ def _checked(url: str) -> str:
 
 
 def _decoded(source: str) -> bytes:
-    # The media type is a label that the service hardly reads (api.md §3); the content decides.
+    # The media type is a label that the service hardly reads (vendor's docs); the content decides.
     prefix = _DATA_URL.match(source)
     if prefix is None:
         raise invalid(ILLEGAL_URL)

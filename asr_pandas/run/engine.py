@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from asr_pandas.run.pacer import Clock, Pacer
     from asr_pandas.run.tally import Tally
 
-_UNTIL_FIRST_REPLY: Final = (
-    2  # requests in flight until one succeeds, so that a wrong key costs two
-)
+# Requests in flight until one succeeds, so that a wrong key costs two.
+_UNTIL_FIRST_REPLY: Final = 2
 GRACE: Final = 5.0  # seconds for requests in flight when a run is stopped: they are paid already
 
 
@@ -64,8 +63,6 @@ class Run:
         Where progress is counted, and the number of rows.
     concurrency : int
         How many rows are under way at once.
-    name_row : callable
-        How an error names the row at a position: `df["audio"][17]`.
     itn, stream : bool
         As in `transcribe`.
     stop_on_failure : bool
@@ -81,7 +78,6 @@ class Run:
     clock: Clock
     tally: Tally
     concurrency: int
-    name_row: Callable[[int], str]
     itn: bool = False
     stream: bool = False
     stop_on_failure: bool = False
@@ -148,8 +144,8 @@ class Run:
         try:
             clip, payload = await asyncio.to_thread(_prepare, row.cell)
         except AudioError as error:
-            message = f"{self.name_row(row.position)} {error}"
-            return Outcome(status="failed", failure=Failure(kind=error.kind, message=message))
+            failure = Failure(kind=error.kind, message=str(error))
+            return Outcome(status="failed", failure=failure)
         request = Request(
             payload=payload,
             model=self.model,

@@ -40,7 +40,7 @@ class RealClock:
 class Pacer:
     """Spread requests evenly, and hold all of them back when the service says so.
 
-    Even spacing, and no burst at the start: DashScope enforces its limit per second (api.md §2).
+    Even spacing, no burst at the start: DashScope enforces its limit per second (vendor's docs).
 
     Parameters
     ----------

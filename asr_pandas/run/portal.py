@@ -67,8 +67,8 @@ def call(
                 draw()
         except BaseException:
             # Whatever ends the wait ends the work: nobody would know that it goes on, and pays.
-            interrupt()
-            interrupt()
+            loop.call_soon_threadsafe(stop)
+            loop.call_soon_threadsafe(cancel)
             raise
     if not running[0].cancelled():
         running[0].result()

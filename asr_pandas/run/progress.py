@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
     from asr_pandas.run.tally import Tally
 
-_HEADERS: Final = (
-    2_000  # read to know how much audio there is; of more rows, a part is extrapolated
-)
+# Headers that are read to know how much audio there is; the rest is extrapolated.
+_HEADERS: Final = 2_000
 _FORMAT: Final = (
     "{percentage:3.0f}%|{bar}| {n:,.0f}/{total:,.0f} s of audio, {desc} [{elapsed}<{remaining}]"
 )

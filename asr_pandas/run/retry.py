@@ -20,7 +20,7 @@ class Patience:
     """Seconds."""
 
 
-# A rate limit clears within a minute (api.md §2), so that its waits must be able to outlast one.
+# A rate limit clears within a minute (vendor's docs), so its waits must be able to outlast one.
 _THROTTLED: Final = Patience(attempts=10, first_wait=2.0, longest_wait=75.0)
 _BROKEN: Final = Patience(attempts=5, first_wait=1.0, longest_wait=30.0)
 

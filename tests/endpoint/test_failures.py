@@ -1,4 +1,4 @@
-"""Every error of the catalogue (api.md §8) has its kind and what it means for the run."""
+"""Every error of the catalogue (vendor's docs) has its kind and what it means for the run."""
 
 from __future__ import annotations
 
@@ -156,6 +156,12 @@ def test_what_looks_like_a_key_is_not_repeated(message: str) -> None:
     failure = classify(401, orjson.dumps({"error": {"message": message}}))
 
     assert "ab12" not in failure.message
+
+
+def test_words_about_a_key_are_no_key() -> None:
+    failure = classify(401, orjson.dumps({"error": {"message": "Incorrect API key provided."}}))
+
+    assert failure.message.startswith("Incorrect API key provided.")
 
 
 def test_a_refused_key_names_the_variable_and_the_region() -> None:

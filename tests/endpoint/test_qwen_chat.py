@@ -1,4 +1,4 @@
-"""The seed's wire form: request bodies, whole replies, replies in chunks."""
+"""The vendor's wire form: request bodies, whole replies, replies in chunks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def body_of(request: Request, audio: bytes) -> Any:
     return orjson.loads(before + audio + after)
 
 
-def test_the_body_for_an_address_equals_the_seed_s_example() -> None:
+def test_the_body_for_an_address_equals_the_vendor_s_example() -> None:
     request = Request(payload=Payload(url=WELCOME), model="qwen3-asr-flash")
 
     body = body_of(request, WELCOME.encode())
@@ -78,7 +78,7 @@ def test_no_context_can_change_the_rest_of_the_body(context: str, language: str 
     )
 
 
-def test_a_whole_reply_is_read_with_every_field_of_the_seed() -> None:
+def test_a_whole_reply_is_read_with_every_field_of_the_vendor() -> None:
     reply = qwen_chat.decode(orjson.dumps(completion("Welcome to Qwen Cloud.")))
 
     assert reply == Transcription(

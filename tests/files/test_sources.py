@@ -151,3 +151,9 @@ def test_a_file_name_that_would_be_read_as_something_else_stays_a_file(
     frame, _ = read_sources([name])
 
     assert frame["audio"].tolist() == [f"./{name}"]
+
+
+def test_hidden_files_of_a_folder_are_left_alone(folder: Path) -> None:
+    (folder / "._take 2.wav").touch()
+
+    assert found(folder) == ["b.mp3", "take 2.WAV", "take 10.wav"]

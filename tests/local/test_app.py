@@ -1,4 +1,4 @@
-"""The server answers the seed's call as the hosted service does, its errors included."""
+"""The server answers the vendor's call as the hosted service does, its errors included."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def client(server: Server, *, key: str = KEY) -> Iterator[openai.OpenAI]:
         yield connected
 
 
-def the_seeds_call(connected: openai.OpenAI, audio: str, *, stream_enabled: bool) -> Any:
+def the_vendors_call(connected: openai.OpenAI, audio: str, *, stream_enabled: bool) -> Any:
     """Make the vendor's example call; `stream_options` as its comment says."""
     streaming: dict[str, Any] = (
         {"stream_options": {"include_usage": True}} if stream_enabled else {}
@@ -178,7 +178,7 @@ def the_seeds_call(connected: openai.OpenAI, audio: str, *, stream_enabled: bool
     return connected.chat.completions.create(
         model="qwen3-asr-flash",
         messages=[
-            {  # type: ignore[list-item, misc]  # its types want a format; the seed has none
+            {  # type: ignore[list-item, misc]  # its types want a format; the vendor's page has none
                 "content": [{"type": "input_audio", "input_audio": {"data": audio}}],
                 "role": "user",
             }
@@ -193,9 +193,9 @@ def the_seeds_call(connected: openai.OpenAI, audio: str, *, stream_enabled: bool
     )
 
 
-def test_the_seeds_call_is_answered_with_every_field_of_the_seed(server: Server) -> None:
+def test_the_vendors_call_is_answered_with_every_field_of_the_vendor(server: Server) -> None:
     with client(server) as connected:
-        completion = the_seeds_call(connected, data_url(sound(1.68)), stream_enabled=False)
+        completion = the_vendors_call(connected, data_url(sound(1.68)), stream_enabled=False)
 
     reply = completion.model_dump(exclude_unset=True)
     assert reply.pop("id").startswith("chatcmpl-")
@@ -225,11 +225,11 @@ def test_the_seeds_call_is_answered_with_every_field_of_the_seed(server: Server)
     }
 
 
-def test_the_seeds_call_streams_with_the_usage_in_a_chunk_without_choices(server: Server) -> None:
+def test_the_vendors_call_streams_with_the_usage_in_a_chunk_without_choices(server: Server) -> None:
     full_content, usage = "", None
 
     with client(server) as connected:
-        for chunk in the_seeds_call(connected, data_url(sound(1.68)), stream_enabled=True):
+        for chunk in the_vendors_call(connected, data_url(sound(1.68)), stream_enabled=True):
             if chunk.choices and chunk.choices[0].delta.content:
                 full_content += chunk.choices[0].delta.content
             usage = chunk.usage
@@ -239,12 +239,12 @@ def test_the_seeds_call_streams_with_the_usage_in_a_chunk_without_choices(server
     assert (usage.prompt_tokens, usage.completion_tokens, usage.seconds) == (42, 9, 1)
 
 
-def test_the_seeds_call_takes_an_address_where_private_ones_are_allowed() -> None:
+def test_the_vendors_call_takes_an_address_where_private_ones_are_allowed() -> None:
     recogniser = talkative()
     server = serve(recogniser, allow_private=True)
 
     with client(server) as connected, shop(sound(1.5)) as url:
-        completion = the_seeds_call(connected, url, stream_enabled=False)
+        completion = the_vendors_call(connected, url, stream_enabled=False)
 
     assert completion.choices[0].message.content == "Turbidity fell overnight."
     assert recogniser.heard == [(24_000, None, None)]
@@ -503,9 +503,9 @@ def test_without_the_right_key_nothing_is_served(server: Server, key: str | None
 
 def test_the_client_raises_what_it_raises_for_the_service(server: Server) -> None:
     with client(server, key="wrong") as connected, pytest.raises(openai.AuthenticationError):
-        the_seeds_call(connected, "https://example.org/a.wav", stream_enabled=False)
+        the_vendors_call(connected, "https://example.org/a.wav", stream_enabled=False)
     with client(server) as connected, pytest.raises(openai.BadRequestError) as refused:
-        the_seeds_call(connected, "UklGRiQAAABXQVZF", stream_enabled=True)
+        the_vendors_call(connected, "UklGRiQAAABXQVZF", stream_enabled=True)
 
     assert refused.value.code == "invalid_parameter_error"
     assert refused.value.request_id
@@ -556,7 +556,7 @@ def test_a_recogniser_that_breaks_in_a_stream_is_told_inside_the_stream() -> Non
     server = serve(Mute())
 
     with client(server) as connected, pytest.raises(openai.APIError, match="Please retry"):
-        list(the_seeds_call(connected, data_url(sound(1)), stream_enabled=True))
+        list(the_vendors_call(connected, data_url(sound(1)), stream_enabled=True))
 
 
 def test_a_server_that_is_stopped_has_answered_and_freed_the_recogniser() -> None:
@@ -655,11 +655,11 @@ def bundled(name: str) -> bytes:
     return (files("asr_pandas.files") / "bundled" / name).read_bytes()
 
 
-def test_the_seeds_call_hears_real_speech(whisper: Server) -> None:
+def test_the_vendors_call_hears_real_speech(whisper: Server) -> None:
     with client(whisper) as connected:
-        whole = the_seeds_call(connected, data_url(bundled("order_8k.wav")), stream_enabled=False)
+        whole = the_vendors_call(connected, data_url(bundled("order_8k.wav")), stream_enabled=False)
         chunks = list(
-            the_seeds_call(connected, data_url(bundled("order_8k.wav")), stream_enabled=True)
+            the_vendors_call(connected, data_url(bundled("order_8k.wav")), stream_enabled=True)
         )
 
     heard = whole.choices[0].message

@@ -239,6 +239,6 @@ def test_serve_says_how_to_call_it_and_ends_with_ctrl_c(key: str | None) -> None
         rest, complaints = server.communicate(timeout=PATIENCE)
 
     assert statuses == ([200, 401] if key else [200, 200])
-    assert line.startswith("whisper-base listens: openai.OpenAI(base_url=")
+    assert line.startswith("whisper-base serves openai.OpenAI(base_url=")
     assert key is None or key not in line
     assert (server.returncode, rest, complaints) == (0, "", "")

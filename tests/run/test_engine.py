@@ -52,7 +52,6 @@ def run_over(cells: list[object], sender: Told, **changes: Any) -> Run:
         "clock": clock,
         "tally": Tally(rows=len(cells)),
         "concurrency": 4,
-        "name_row": lambda position: f"row {position}",
         "chance": lambda: 0.5,
     }
     return Run(rows=rows, **{**defaults, **changes})
@@ -182,7 +181,7 @@ def test_without_any_reply_the_rows_still_end() -> None:
 
     assert [outcome.status for outcome in run.outcomes] == ["missing", "failed", "missing"]
     assert run.outcomes[1].failure is not None
-    assert run.outcomes[1].failure.message.startswith("row 1 (8 bytes): ")
+    assert run.outcomes[1].failure.message.startswith("8 bytes: ")
 
 
 def test_a_defect_of_ours_is_not_swallowed() -> None:
