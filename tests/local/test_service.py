@@ -95,8 +95,10 @@ def test_a_server_that_cannot_start_says_why_to_the_caller() -> None:
 
 
 def run(script: str) -> subprocess.CompletedProcess[str]:
+    # Python 3.12 and later warn of every fork beside threads; what comes of it is tested here.
+    calm = ("-W", "ignore:This process:DeprecationWarning")
     return subprocess.run(  # noqa: S603 - our own scripts
-        [sys.executable, "-c", script],
+        [sys.executable, *calm, "-c", script],
         capture_output=True,
         text=True,
         timeout=PATIENCE,
