@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,8 +41,6 @@ ErrorKind = Literal[
     "wrong_endpoint",
 ]
 """The words of the `error` column; `out["error"].value_counts()` tells the story."""
-
-ERROR_KINDS: frozenset[str] = frozenset(get_args(ErrorKind))
 
 
 class AsrError(Exception):

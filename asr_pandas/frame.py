@@ -213,8 +213,7 @@ def attach(
     replaced: Sequence[str],
 ) -> pd.DataFrame:
     """Put the result columns behind the frame's own, in a new frame with the same rows."""
-    kept = frame.drop(columns=list(replaced))
-    out = kept.copy(deep=False)
+    out = frame.drop(columns=list(replaced))
     for name in results.columns:
         out[name] = results[name].array
     others = [old for old in _records(frame) if old["prefix"] != record["prefix"]]

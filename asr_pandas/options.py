@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack, cast, get_args
 
+from asr_pandas.columns import Level
 from asr_pandas.endpoint import Endpoint
 from asr_pandas.errors import OptionError
 from asr_pandas.languages import normalise
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 Errors = Literal["coerce", "raise"]
 OnInterrupt = Literal["raise", "return"]
-ColumnSet = Literal["basic", "full"]
 
 
 class TranscribeOptions(TypedDict, total=False):
@@ -52,7 +52,7 @@ class TranscribeOptions(TypedDict, total=False):
     # what is shown
     progress: bool | None
     watch: object
-    columns: ColumnSet
+    columns: Level
     prefix: str
 
 
@@ -73,7 +73,7 @@ class Settings:
     on_interrupt: OnInterrupt = "raise"
     overwrite: bool = False
     progress: bool | None = None
-    columns: ColumnSet = "basic"
+    columns: Level = "basic"
     prefix: str = ""
 
 
@@ -109,7 +109,7 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "errors": get_args(Errors),
     "on_interrupt": get_args(OnInterrupt),
-    "columns": get_args(ColumnSet),
+    "columns": get_args(Level),
 }
 
 

@@ -109,9 +109,7 @@ class Endpoint:
         if region not in _DASHSCOPE:
             message = f"region={region!r}: 'intl' (Singapore) or 'cn' (Beijing) is expected"
             raise OptionError(message)
-        url = _DASHSCOPE[region]
-        price = price_of(urlsplit(url).hostname or "")
-        return cls(url, rpm=_DASHSCOPE_RPM, price_per_second=price.per_second if price else None)
+        return _dashscope_at(_DASHSCOPE[region])
 
     @classmethod
     def local(cls, model: str = "base", device: str = "auto") -> Endpoint:
@@ -188,16 +186,12 @@ def from_environment() -> Endpoint | None:
     """Return DashScope where its key is set, at `DASHSCOPE_BASE_URL` where that is set too."""
     if not os.environ.get(KEY_VARIABLE):
         return None
-    address = os.environ.get(ADDRESS_VARIABLE)
-    if not address:
-        return Endpoint.dashscope()
-    host = urlsplit(_address(address)).hostname or ""
-    price = price_of(host)
-    return Endpoint(
-        address,
-        rpm=_DASHSCOPE_RPM,
-        price_per_second=price.per_second if price else None,
-    )
+    return _dashscope_at(os.environ.get(ADDRESS_VARIABLE) or _DASHSCOPE["intl"])
+
+
+def _dashscope_at(url: str) -> Endpoint:
+    price = price_of(Endpoint(url).host)
+    return Endpoint(url, rpm=_DASHSCOPE_RPM, price_per_second=price.per_second if price else None)
 
 
 def _address(url: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import get_args
 
 import orjson
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_pandas.endpoint.failures import classify, retry_after
-from asr_pandas.errors import ERROR_KINDS
+from asr_pandas.errors import ErrorKind
 
 PARAMETER = "invalid_parameter_error"
 
@@ -131,7 +132,7 @@ def test_each_error_has_its_kind_in_both_of_the_service_s_forms(
 def test_whatever_comes_back_becomes_a_failure_with_a_message(status: int, body: bytes) -> None:
     failure = classify(status, body)
 
-    assert failure.kind in ERROR_KINDS
+    assert failure.kind in get_args(ErrorKind)
     assert failure.message
 
 
@@ -145,7 +146,7 @@ JSON = st.recursive(
 def test_json_of_any_shape_becomes_a_failure(status: int, body: object) -> None:
     failure = classify(status, orjson.dumps(body))
 
-    assert failure.kind in ERROR_KINDS
+    assert failure.kind in get_args(ErrorKind)
 
 
 @pytest.mark.parametrize(
