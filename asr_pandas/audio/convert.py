@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asr_pandas.audio.decode import SAMPLE_RATE, decode
-from asr_pandas.audio.fit import LONGEST, MEDIA_TYPES
+from asr_pandas.audio.fit import LONGEST, MEDIA_TYPES, refuse_too_long
+from asr_pandas.errors import AudioError
 
 if TYPE_CHECKING:
     from asr_pandas.model import Clip
@@ -28,7 +29,12 @@ def converted(clip: Clip) -> Clip:
         return clip
     import soundfile
 
+    refuse_too_long(clip)  # by its header, before the sound is decoded for nothing
     encoded = io.BytesIO()
-    samples = decode(clip.content, limit=LONGEST)
+    try:
+        samples = decode(clip.content, limit=LONGEST)
+    except AudioError as error:
+        message = " ".join(f"{clip.name}: {error}".split())
+        raise AudioError(message, kind=error.kind) from error
     soundfile.write(encoded, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     return replace(clip, content=encoded.getvalue(), container="flac")

@@ -56,15 +56,26 @@ def fit(clip: Clip) -> Payload:
     """
     if clip.content is None:
         return Payload(url=clip.url)
+    refuse_too_long(clip)
+    media_type = MEDIA_TYPES[clip.container or ""]
+    refuse_too_large(clip.name, len(clip.content), media_type=media_type)
+    return Payload(content=clip.content, media_type=media_type)
+
+
+def refuse_too_long(clip: Clip) -> None:
+    """Raise if a clip lasts longer than the service takes.
+
+    Raises
+    ------
+    AudioError
+        Of kind `too_long`.
+    """
     if clip.duration is not None and clip.duration > LONGEST:
         message = (
             f"{clip.name}: lasts {clip.duration:,.1f} s, and the service takes {LONGEST:.0f} s. "
             "Hint: cut it into pieces first."
         )
         raise AudioError(message, kind="too_long")
-    media_type = MEDIA_TYPES[clip.container or ""]
-    refuse_too_large(clip.name, len(clip.content), media_type=media_type)
-    return Payload(content=clip.content, media_type=media_type)
 
 
 def refuse_too_large(name: str, size: int, *, media_type: str = "audio/wav") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ _DASHSCOPE: Final[dict[str, str]] = {
     "intl": "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
     "cn": "https://dashscope.aliyuncs.com/compatible-mode/v1",
 }
+# Its hosts and its workspaces'. Anybody may have another name under that domain: a bucket, say.
+_DASHSCOPE_HOST: Final = re.compile(r"(dashscope(-\w+)?|[\w.-]+\.maas)\.aliyuncs\.com")
 _DASHSCOPE_MODEL: Final = "qwen3-asr-flash"  # the alias; dated snapshots are being shut down
 _DASHSCOPE_RPM: Final = 100.0  # requests a minute, per account and model: vendor's docs
 
@@ -138,7 +141,7 @@ class Endpoint:
     @property
     def is_dashscope(self) -> bool:
         """Whether the key is DashScope's."""
-        return self.host.endswith(".aliyuncs.com")
+        return _DASHSCOPE_HOST.fullmatch(self.host) is not None
 
     def key(self) -> str | None:
         """Return the key to send, from the argument or, for DashScope, from the environment."""

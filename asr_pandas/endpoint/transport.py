@@ -108,7 +108,10 @@ class Transport:
         """Black out the key, which some servers repeat in part or whole."""
         if not self._key or isinstance(reply, Transcription):
             return reply
-        shown = re.compile(re.escape(self._key[:_KEY_START]) + r"[^\s\"']*")
+        start = re.escape(self._key[:_KEY_START])
+        # What is shorter than that could be part of any word, and is blacked out as a word alone.
+        short = len(self._key) < _KEY_START
+        shown = re.compile(rf"(?<!\w){start}(?!\w)" if short else rf"{start}[^\s\"']*")
         return replace(
             reply,
             message=shown.sub("[key]", reply.message),

@@ -221,6 +221,19 @@ def test_a_container_that_the_service_does_not_list_is_converted(tmp_path: Path)
     assert probe(payload.content or b"").duration == pytest.approx(clip.duration or 0, abs=0.1)
 
 
+def test_a_clip_that_cannot_be_converted_is_named_with_cause_and_way_out() -> None:
+    broken = Clip(name="'note.m4a'", content=b"no sound", container="m4a", duration=1.0)
+    long = Clip(name="'note.m4a'", content=b"no sound", container="m4a", duration=301.0)
+
+    with pytest.raises(AudioError, match=r"^'note.m4a': cannot decode 8 bytes.* Hint: ") as caught:
+        converted(broken)
+    with pytest.raises(AudioError, match=r"^'note.m4a': lasts 301.0 s.* Hint: ") as refused:
+        converted(long)
+
+    assert caught.value.kind == "unreadable"
+    assert refused.value.kind == "too_long"
+
+
 def test_a_container_that_the_service_lists_is_not_touched() -> None:
     clip = read(ORDER)
 

@@ -51,3 +51,24 @@ def test_a_key_stays_in_copies_but_never_gets_into_a_pickle() -> None:
     assert pickle.loads(pickled) == Endpoint("http://localhost/v1", rpm=7)  # noqa: S301
     assert copy.copy(endpoint).key() == copy.deepcopy(endpoint).key() == "sk-abc"
     assert "sk-abc" not in repr(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("host", "dashscope"),
+    [
+        ("dashscope.aliyuncs.com", True), ("dashscope-intl.aliyuncs.com", True),
+        ("dashscope-us.aliyuncs.com", True), ("ws-1.cn-beijing.maas.aliyuncs.com", True),
+        ("mine.oss-cn-beijing.aliyuncs.com", False), ("dashscope.aliyuncs.com.example", False),
+        ("xdashscope.aliyuncs.com", False), ("example.org", False),
+    ],
+)  # fmt: skip
+def test_the_key_in_the_environment_is_for_dashscope_s_own_hosts(
+    host: str,
+    dashscope: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-abc")
+
+    key = Endpoint(f"https://{host}/compatible-mode/v1").key()
+
+    assert key == ("sk-abc" if dashscope else None)

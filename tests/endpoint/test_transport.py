@@ -204,6 +204,14 @@ def test_the_key_is_blacked_out_wherever_a_server_repeats_it(
     assert "hunter2" not in repr(replies)
 
 
+def test_a_key_of_one_letter_does_not_black_out_every_word_that_holds_it(service: Start) -> None:
+    answer = always({"message": "the task k is unknown"}, status=400)
+
+    reply = failure(send(Endpoint(service(answer).url, api_key="k")))
+
+    assert reply.message.startswith("the task [key] is unknown.")
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(service: Start, status: int) -> None:
     elsewhere = service(always(completion()))
