@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from asr_pandas.options import TranscribeOptions
-    from asr_pandas.transcribing import Transcribing
+    from asr_pandas.plan import Plan
+    from asr_pandas.running import Running
 
 
 @pd.api.extensions.register_dataframe_accessor("asr")
@@ -30,7 +31,8 @@ class FrameAccessor:
 
     def __repr__(self) -> str:
         """Say what there is."""
-        return "df.asr: transcribe, transcribe_async (df.asr.transcribe? tells their options)"
+        verbs = "transcribe, transcribe_async, start, collect, plan, retry, usage"
+        return f"df.asr: {verbs} (df.asr.transcribe? tells their options)"
 
     def transcribe(self, column: Hashable, **options: Unpack[TranscribeOptions]) -> pd.DataFrame:
         """Transcribe a column of audio.
@@ -117,7 +119,7 @@ class FrameAccessor:
         >>> out[["language", "status"]].to_dict("records")
         [{'language': 'en', 'status': 'ok'}]
         """
-        return _run_over(self._frame, column, **options).here()
+        return _run_over(self._frame, column, options).here()
 
     async def transcribe_async(
         self, column: Hashable, **options: Unpack[TranscribeOptions]
@@ -134,7 +136,169 @@ class FrameAccessor:
         >>> asyncio.run(call)["status"].tolist()
         ['ok']
         """
-        return await _run_over(self._frame, column, **options).there()
+        return await _run_over(self._frame, column, options).there()
+
+    def start(self, column: Hashable, **options: Unpack[TranscribeOptions]) -> Running:
+        """Begin to transcribe a column and return at once; other cells may run meanwhile.
+
+        Takes what `transcribe` does; `transcribe` is `start` and `wait`.
+
+        Returns
+        -------
+        Running
+            `run.frame()` is what is finished so far, `run.wait()` the whole, `run.stop()` the stop
+            button; `run` itself says how far it has come. `asr_pandas.last_run()` finds it again.
+
+        Examples
+        --------
+        >>> import asr_pandas
+        >>> clips = asr_pandas.samples().head(1)
+        >>> run = clips.asr.start("audio", endpoint="local", progress=False)
+        >>> run.wait()["status"].tolist()
+        ['ok']
+        """
+        return _run_over(self._frame, column, options, background=True).begin()
+
+    def collect(self, column: Hashable, **options: Unpack[TranscribeOptions]) -> pd.DataFrame:
+        """Build the frame from the journal alone: nothing is sent, also beside a running run.
+
+        Takes what `transcribe` does. Rows of which the journal has no result are `pending`.
+
+        Parameters
+        ----------
+        column : label
+            The column that holds the audio.
+        endpoint : Endpoint or str, optional
+            Whose results are taken; left out, whoever answered, unless there were several.
+
+        Raises
+        ------
+        OptionError
+            Several services have answered the same question, and none is named.
+
+        Examples
+        --------
+        >>> import asr_pandas
+        >>> clips = asr_pandas.samples().head(1)
+        >>> clips.asr.collect("audio", journal=False, progress=False)["status"].tolist()
+        ['pending']
+        """
+        return _run_over(self._frame, column, options, replays=True).here()
+
+    def plan(
+        self, column: Hashable, *, deep: bool = False, **options: Unpack[TranscribeOptions]
+    ) -> Plan:
+        """Say what `transcribe` would send where, what it would cost and what is wrong already.
+
+        Free: nothing is sent to the service, and no key is wanted. Only headers are read.
+
+        Parameters
+        ----------
+        column : label
+            The column that holds the audio.
+        deep : bool, default False
+            Read and decode all audio, too, and ask the hosts of addresses: equal clips, what is
+            recorded, silence and exact durations. The run need not read the files again to know
+            them.
+        **options
+            As in `transcribe`.
+
+        Returns
+        -------
+        Plan
+            Shows itself; `.frame` has a line for each row, `.cost`, `.requests` and `.time` the
+            figures.
+
+        Examples
+        --------
+        >>> import asr_pandas
+        >>> plan = asr_pandas.samples().asr.plan("audio", endpoint="dashscope-intl", journal=False)
+        >>> plan.rows, plan.requests, plan.host
+        (11, 10, 'dashscope-intl.aliyuncs.com')
+        """
+        return _plan(self._frame, column, options, deep=deep)
+
+    def retry(
+        self,
+        column: Hashable,
+        which: Any = None,  # noqa: ANN401  (a word or a mask)
+        **options: Unpack[TranscribeOptions],
+    ) -> pd.DataFrame:
+        """Transcribe again, only the rows that failed; the others stay as they are.
+
+        Works on the columns alone, after merge, concat, CSV and Parquet too. Options are not
+        remembered: those that matter are given again, and may be others than before.
+
+        Parameters
+        ----------
+        column : label
+            The column that holds the audio.
+        which : str or mask, optional
+            A word of the `error` column (`"rate_limit"`), or `"failed"`, `"cancelled"`,
+            `"pending"`; or one truth value for each row. Left out: every failed row.
+        **options
+            Those of `transcribe`; `prefix` is that of the results.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A new frame, with the new results of these rows.
+
+        Raises
+        ------
+        ColumnError, OptionError
+            There are no results, or no such rows; nothing was sent.
+
+        Examples
+        --------
+        >>> import asr_pandas
+        >>> clips = asr_pandas.samples().tail(1)
+        >>> out = clips.asr.transcribe("audio", endpoint="local", progress=False)
+        >>> out.asr.retry("audio", endpoint="local", progress=False)["error"].tolist()
+        ['unreadable']
+        """
+        from asr_pandas.retrying import retry
+
+        def transcribe(part: pd.DataFrame, given: dict[str, Any]) -> pd.DataFrame:
+            return part.asr.transcribe(column, **given)  # type: ignore[no-any-return]
+
+        return retry(self._frame, which, dict(options), transcribe)
+
+    def usage(self, by: Hashable | list[Hashable] = None, *, prefix: str = "") -> pd.DataFrame:
+        """Sum up rows, seconds, tokens and cost: what was paid, saved and possibly paid.
+
+        From the columns alone, after merge, concat, CSV and Parquet too.
+
+        Parameters
+        ----------
+        by : label or list of labels, optional
+            Columns to group by.
+        prefix : str
+            That of the results.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A line per group and one called `total`. `cost` is the price of the transcriptions,
+            whoever paid; `paid` what this frame's run paid, `saved` what came from the journal or
+            from an equal row, `possibly_paid` attempts that ended without a reply. Money needs
+            `columns="full"`; what is not known is missing. No sum runs over two currencies.
+
+        Raises
+        ------
+        ColumnError
+            There are no results, or there is no such column.
+
+        Examples
+        --------
+        >>> done = pd.DataFrame({"status": ["ok", "failed"], "seconds": [3, None]})
+        >>> done.asr.usage()[["rows", "ok", "failed", "seconds"]]
+               rows  ok  failed  seconds
+        total     2   1       1      3.0
+        """
+        from asr_pandas.usage import usage
+
+        return usage(self._frame, by=by, prefix=prefix)
 
 
 @pd.api.extensions.register_series_accessor("asr")
@@ -160,25 +324,69 @@ class SeriesAccessor:
         pandas.DataFrame
             The result columns alone, with the Series' index.
         """
-        return _run_over_series(self._series, **options).here()
+        return _run_over(self._series, None, options).here()
 
     async def transcribe_async(self, **options: Unpack[TranscribeOptions]) -> pd.DataFrame:
         """Transcribe the Series on the caller's own event loop; as `transcribe` otherwise."""
-        return await _run_over_series(self._series, **options).there()
+        return await _run_over(self._series, None, options).there()
+
+    def start(self, **options: Unpack[TranscribeOptions]) -> Running:
+        """Begin to transcribe the Series and return at once; as `DataFrame.asr.start` otherwise."""
+        return _run_over(self._series, None, options, background=True).begin()
+
+    def collect(self, **options: Unpack[TranscribeOptions]) -> pd.DataFrame:
+        """Build the columns from the journal alone; as `DataFrame.asr.collect` otherwise."""
+        return _run_over(self._series, None, options, replays=True).here()
+
+    def plan(self, *, deep: bool = False, **options: Unpack[TranscribeOptions]) -> Plan:
+        """Say what `transcribe` would send where; as `DataFrame.asr.plan` otherwise."""
+        return _plan(self._series, None, options, deep=deep)
+
+
+def last_run() -> Running | None:
+    """Return the newest run of this process, whichever way it was begun; None before the first.
+
+    After an interrupted cell, `asr_pandas.last_run().frame()` has what is finished.
+    """
+    from asr_pandas.running import newest
+
+    return newest()
+
+
+def _plan(
+    audio: pd.DataFrame | pd.Series[Any],
+    column: Hashable,
+    options: TranscribeOptions,
+    *,
+    deep: bool,
+) -> Plan:
+    from asr_pandas.call import Call
+    from asr_pandas.options import check
+    from asr_pandas.plan import plan
+
+    settings = check(**options)
+    if isinstance(audio, pd.DataFrame):
+        return plan(Call.of_column(audio, column, settings, plans=True), deep=deep)
+    return plan(Call.of_series(audio, settings, plans=True), deep=deep)
 
 
 # The run is imported when there is one: asyncio and what goes with it would cost every import.
 def _run_over(
-    frame: pd.DataFrame, column: Hashable, **options: Unpack[TranscribeOptions]
-) -> Transcribing:
+    audio: pd.DataFrame | pd.Series[Any],
+    column: Hashable,
+    options: TranscribeOptions,
+    *,
+    background: bool = False,
+    replays: bool = False,
+) -> Running:
+    from asr_pandas.call import Call
     from asr_pandas.options import check
+    from asr_pandas.running import Running
     from asr_pandas.transcribing import Transcribing
 
-    return Transcribing.of_column(frame, column, check(**options))
-
-
-def _run_over_series(series: pd.Series[Any], **options: Unpack[TranscribeOptions]) -> Transcribing:
-    from asr_pandas.options import check
-    from asr_pandas.transcribing import Transcribing
-
-    return Transcribing.of_series(series, check(**options))
+    settings = check(**options)
+    if isinstance(audio, pd.DataFrame):
+        call = Call.of_column(audio, column, settings, replays=replays)
+    else:
+        call = Call.of_series(audio, settings, replays=replays)
+    return Running(Transcribing(call=call, background=background))

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+import sys
+import threading
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
+import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+from asr_pandas.model import PENDING
 
-    from asr_pandas.model import Outcome, Usage
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from asr_pandas.model import Outcome
 
 TEXT: Final = "string" if pd.__version__.startswith("2.") else "str"
 """The dtype of text in the pandas that runs."""
-
-_AUDIO_TOKENS_PER_SECOND: Final = 25  # vendor's docs
-
-
-class Source(NamedTuple):
-    """Where a run's outcomes came from, for the columns that say so."""
-
-    endpoint: str
-    """The host."""
-    model: str
-    """The model that was asked for; a reply's own word goes before it."""
-    price_per_second: float | None
 
 
 class Column(NamedTuple):
@@ -33,99 +26,77 @@ class Column(NamedTuple):
 
     name: str
     dtype: str
-    value: Callable[[Outcome, Source], Any]
+    value: Callable[[Outcome], Any]
 
 
 Level = Literal["basic", "full"]
 
 
-def _said(name: str) -> Callable[[Outcome, Source], Any]:
-    return lambda outcome, _: outcome.transcription and getattr(outcome.transcription, name)
+def _said(name: str) -> Callable[[Outcome], Any]:
+    return lambda outcome: outcome.transcription and getattr(outcome.transcription, name)
 
 
-def _counted(name: str) -> Callable[[Outcome, Source], Any]:
-    return lambda outcome, _: outcome.transcription and getattr(outcome.transcription.usage, name)
+def _counted(name: str) -> Callable[[Outcome], Any]:
+    return lambda outcome: outcome.transcription and getattr(outcome.transcription.usage, name)
 
 
-def _field(name: str) -> Callable[[Outcome, Source], Any]:
-    return lambda outcome, _: getattr(outcome, name)
+def _field(name: str) -> Callable[[Outcome], Any]:
+    return lambda outcome: getattr(outcome, name)
 
 
-def _error(outcome: Outcome, _: Source) -> str | None:
+def _error(outcome: Outcome) -> str | None:
     return outcome.failure.kind if outcome.failure else None
 
 
-def _message(outcome: Outcome, _: Source) -> str | None:
-    return outcome.failure.message if outcome.failure else None
+def _message(outcome: Outcome) -> str | None:
+    return outcome.failure.message if outcome.failure else outcome.note
 
 
-def _transcript(outcome: Outcome, _: Source) -> str | None:
+def _transcript(outcome: Outcome) -> str | None:
     if outcome.status == "empty":
         return ""
     return outcome.transcription.text if outcome.transcription else None
 
 
-def _language_detected(outcome: Outcome, _: Source) -> bool | None:
+def _language_detected(outcome: Outcome) -> bool | None:
     if outcome.transcription is None or outcome.transcription.language is None:
         return None
     return not outcome.language_given
 
 
-def _model(outcome: Outcome, source: Source) -> str | None:
-    return (outcome.transcription.model or source.model) if outcome.transcription else None
+def _model(outcome: Outcome) -> str | None:
+    return (outcome.transcription.model or outcome.model) if outcome.transcription else None
 
 
-def _endpoint(outcome: Outcome, source: Source) -> str | None:
-    return source.endpoint if outcome.attempts else None
-
-
-def _request_id(outcome: Outcome, _: Source) -> str | None:
+def _request_id(outcome: Outcome) -> str | None:
     reply = outcome.transcription or outcome.failure
     return reply.request_id if reply else None
 
 
-def _attempts(outcome: Outcome, _: Source) -> int | None:
-    return outcome.attempts if outcome.status not in {"missing", "pending"} else None
+def _attempts(outcome: Outcome) -> int | None:
+    return outcome.attempts if outcome.status not in _NEVER_ASKED else None
 
 
-def _reused(outcome: Outcome, _: Source) -> bool | None:
-    return False if outcome.transcription else None
+def _unanswered(outcome: Outcome) -> int | None:
+    return outcome.unanswered if outcome.status not in _NEVER_ASKED else None
 
 
-def _cost(outcome: Outcome, source: Source) -> float | None:
-    seconds, _ = _priced_seconds(outcome)
-    if seconds is None or source.price_per_second is None:
-        return None
-    return seconds * source.price_per_second
+def _reused(outcome: Outcome) -> bool | None:
+    return outcome.reused if outcome.transcription else None
 
 
-def _warning(outcome: Outcome, source: Source) -> str | None:
+def _warning(outcome: Outcome) -> str | None:
     reply = outcome.transcription
     if reply is None:
         return None
-    _, estimated = _priced_seconds(outcome)
     words = {
         "truncated": reply.finish_reason == "length",
-        "cost_estimated": estimated and source.price_per_second is not None,
+        "cost_estimated": outcome.cost_estimated,
     }
     return ";".join(word for word, applies in words.items() if applies) or None
 
 
-def _priced_seconds(outcome: Outcome) -> tuple[float | None, bool]:
-    """Find the billed seconds, and whether they had to be estimated."""
-    if outcome.transcription is None:
-        return None, False
-    usage = outcome.transcription.usage
-    if usage.seconds is not None:
-        return usage.seconds, False
-    return _estimated_seconds(usage, outcome.duration), True
-
-
-def _estimated_seconds(usage: Usage, duration: float | None) -> float | None:
-    if usage.audio_tokens is None:
-        return duration
-    return float(math.ceil(usage.audio_tokens / _AUDIO_TOKENS_PER_SECOND))
-
+_NEVER_ASKED: Final = {"missing", "pending"}
 
 BASIC: Final[tuple[Column, ...]] = (
     Column("transcript", TEXT, _transcript),
@@ -146,16 +117,18 @@ FULL: Final[tuple[Column, ...]] = (
     *BASIC,
     Column("language_detected", "boolean", _language_detected),
     Column("model", TEXT, _model),
-    Column("endpoint", TEXT, _endpoint),
+    Column("endpoint", TEXT, _field("endpoint")),
     Column("request_id", TEXT, _request_id),
     Column("transcribed_at", "datetime64[us, UTC]", _field("transcribed_at")),
     Column("finish_reason", TEXT, _said("finish_reason")),
     Column("latency", "Float64", _field("latency")),
     Column("attempts", "Int64", _attempts),
+    # Beside the contract's columns: what may have been billed without a result.
+    Column("unanswered", "Int64", _unanswered),
     Column("reused", "boolean", _reused),
-    Column("cost", "Float64", _cost),
+    Column("cost", "Float64", _field("cost")),
     # The service gives no times in this form, and nothing is split yet.
-    Column("segments", "object", lambda *_: None),
+    Column("segments", "object", lambda _: None),
 )
 
 
@@ -170,49 +143,158 @@ def names(level: str, *, prefix: str = "") -> list[str]:
     return [prefix + column.name for column in _columns(level)]
 
 
-def build(
-    outcomes: Sequence[Outcome],
-    *,
-    source: Source,
-    index: pd.Index,
-    level: Level = "basic",
-    prefix: str = "",
-) -> pd.DataFrame:
-    """Build the result columns.
+class Sheet:
+    """The result columns while they are filled, in any order and any number of times.
+
+    They take the memory of the finished columns, whatever becomes of the outcomes.
 
     Parameters
     ----------
-    outcomes : sequence of Outcome
-        One for each row, in the order of `index`.
-    source : Source
-        Where they came from.
-    index : pandas.Index
-        The frame's own; rows are matched by position, so that labels may repeat.
+    rows : int
+        All are `pending` at first.
     level : {"basic", "full"}
         Which columns.
-    prefix : str
-        Put before each name.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row for each outcome; every dtype is declared, never inferred.
     """
-    return pd.DataFrame(
-        {
-            prefix + column.name: pd.Series(
-                _array((column.value(outcome, source) for outcome in outcomes), column.dtype),
-                index=index,
-            )
-            for column in _columns(level)
-        },
-        index=index,
-    )
+
+    def __init__(self, rows: int, *, level: Level = "basic") -> None:
+        self._columns = _columns(level)
+        self._cells = [_cells(column, rows) for column in self._columns]
+        # A frame may be asked for while the run goes on.
+        self._lock = threading.Lock()
+
+    def __setitem__(self, position: int, outcome: Outcome) -> None:
+        """Write what became of a row."""
+        with self._lock:
+            for column, cells in zip(self._columns, self._cells, strict=True):
+                cells.put(position, column.value(outcome))
+
+    def frame(self, index: pd.Index, *, prefix: str = "", last: bool = False) -> pd.DataFrame:
+        """Build the result columns as they are now.
+
+        Parameters
+        ----------
+        index : pandas.Index
+            The frame's own; rows are matched by position, so that labels may repeat.
+        prefix : str
+            Put before each name.
+        last : bool
+            Whether nothing is written any more: the frame then takes the memory over.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each outcome; every dtype is declared, never inferred.
+        """
+        with self._lock:
+            arrays = [cells.array(copy=not last) for cells in self._cells]
+        return pd.DataFrame(
+            {
+                prefix + column.name: pd.Series(array, index=index)
+                for column, array in zip(self._columns, arrays, strict=True)
+            },
+            index=index,
+        )
 
 
-def _array(values: Iterable[Any], dtype: Any) -> Any:  # noqa: ANN401  (pandas' own unions)
-    listed = list(values)
-    return pd.array(pd.to_datetime(listed, utc=True) if "UTC" in dtype else listed, dtype=dtype)
+def build(
+    outcomes: Iterable[Outcome], *, index: pd.Index, level: Level = "basic", prefix: str = ""
+) -> pd.DataFrame:
+    """Build the result columns of so many outcomes, in the order of the index."""
+    sheet = Sheet(len(index), level=level)
+    for position, outcome in enumerate(outcomes):
+        sheet[position] = outcome
+    return sheet.frame(index, prefix=prefix, last=True)
+
+
+class _Cells(Protocol):
+    """One column while it is filled."""
+
+    def put(self, position: int, value: Any) -> None:  # noqa: ANN401  (each column has its type)
+        """Write a cell; None is a missing one."""
+
+    def array(self, *, copy: bool) -> Any:  # noqa: ANN401  (pandas' own unions)
+        """Turn the cells into what pandas keeps; without a copy they are given away."""
+
+
+class _Numbers:
+    """Numbers or truth values beside a mask, as pandas' own nullable arrays keep them."""
+
+    def __init__(self, dtype: str, rows: int) -> None:
+        self._values = np.zeros(rows, dtype=dtype.lower() if dtype != "boolean" else bool)
+        self._missing = np.ones(rows, dtype=bool)
+
+    def put(self, position: int, value: Any) -> None:  # noqa: ANN401
+        self._missing[position] = value is None
+        if value is not None:
+            self._values[position] = value
+
+    def array(self, *, copy: bool) -> Any:  # noqa: ANN401
+        form = _MASKED[self._values.dtype.kind]
+        return form(self._values, self._missing, copy=copy)
+
+
+class _Texts:
+    """Texts; the few words that a column repeats in every row are kept once."""
+
+    def __init__(self, rows: int, *, words: bool, first: str | None) -> None:
+        self._values: list[str | None] = [first] * rows
+        self._words = words
+
+    def put(self, position: int, value: Any) -> None:  # noqa: ANN401
+        self._values[position] = sys.intern(value) if value and self._words else value
+
+    def array(self, *, copy: bool) -> Any:  # noqa: ANN401
+        array = pd.array(self._values, dtype=TEXT)
+        if not copy:
+            self._values.clear()
+        return array
+
+
+class _Times:
+    """Points in time, in UTC."""
+
+    def __init__(self, rows: int) -> None:
+        self._values = np.full(rows, np.datetime64("NaT"), dtype="datetime64[us]")
+
+    def put(self, position: int, value: Any) -> None:  # noqa: ANN401
+        naive = value and value.astimezone(UTC).replace(tzinfo=None)
+        self._values[position] = np.datetime64(naive or "NaT", "us")
+
+    def array(self, *, copy: bool) -> Any:  # noqa: ANN401
+        values = self._values.copy() if copy else self._values
+        return pd.DatetimeIndex(values).tz_localize("UTC").array
+
+
+class _Nothing:
+    """A column that is not filled yet."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+
+    def put(self, position: int, value: Any) -> None:  # noqa: ANN401
+        pass
+
+    def array(self, *, copy: bool) -> Any:  # noqa: ANN401, ARG002
+        return np.full(self._rows, None, dtype=object)
+
+
+_MASKED: Final[dict[str, Any]] = {
+    "b": pd.arrays.BooleanArray,
+    "f": pd.arrays.FloatingArray,
+    "i": pd.arrays.IntegerArray,
+}
+_WORDS: Final = {
+    "language", "emotion", "status", "error", "warning", "model", "endpoint", "finish_reason",
+}  # fmt: skip
+
+
+def _cells(column: Column, rows: int) -> _Cells:
+    if column.dtype == TEXT:
+        first = column.value(PENDING)
+        return _Texts(rows, words=column.name in _WORDS, first=first)
+    if "UTC" in column.dtype:
+        return _Times(rows)
+    return _Nothing(rows) if column.dtype == "object" else _Numbers(column.dtype, rows)
 
 
 def _columns(level: str) -> tuple[Column, ...]:

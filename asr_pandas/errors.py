@@ -10,8 +10,11 @@
         ├── RecogniserMissing(ImportError)   no key, and no embedded recogniser
         ├── WeightsError(RuntimeError)       the recogniser's weights are not what they should be
         ├── SamplesMissing(FileNotFoundError)
+        ├── JournalError(OSError)            outcomes cannot be recorded, or looked up
         ├── RowFailed(RuntimeError)          `errors="raise"`: the first row that failed
         └── RunStopped(RuntimeError)         a cause that no other row would survive
+    UserWarning
+    └── AsrWarning                           the result is there; this should be known about it
     KeyboardInterrupt
     └── Interrupted                          the stop button; what is finished comes with it
 """
@@ -79,6 +82,22 @@ class WeightsError(AsrError, RuntimeError):
 
 class SamplesMissing(AsrError, FileNotFoundError):
     """The recorded prompts are not on this machine and cannot be fetched."""
+
+
+class JournalError(AsrError, OSError):
+    """Outcomes cannot be recorded or looked up: the place, the disk or the file is unfit.
+
+    Attributes
+    ----------
+    partial : pandas.DataFrame or None
+        The frame with every finished row, where a run was under way.
+    """
+
+    partial: pd.DataFrame | None = None
+
+
+class AsrWarning(UserWarning):
+    """The result is there, and this should be known about it."""
 
 
 class RowFailed(AsrError, RuntimeError):

@@ -63,15 +63,15 @@ def refuse_numbers(series: pd.Series[Any]) -> pd.Series[Any]:
     return series
 
 
-def languages_per_row(frame: pd.DataFrame, source: Any) -> list[str | None]:  # noqa: ANN401
+def languages_per_row(frame: pd.DataFrame, source: Any) -> list[str | None] | None:  # noqa: ANN401
     """Read one language for each row; None where the cell is missing.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         The frame of the call.
-    source : hashable or Series
-        A column's name, or a Series with the frame's index.
+    source : hashable, Series or None
+        A column's name, or a Series with the frame's index; with None there is nothing to read.
 
     Raises
     ------
@@ -80,14 +80,16 @@ def languages_per_row(frame: pd.DataFrame, source: Any) -> list[str | None]:  # 
     OptionError
         The Series has another index; or a cell names none of the service's languages.
     """
+    if source is None:
+        return None
     return [
         None if tag is None else _language(tag, position)
         for position, tag in enumerate(_per_row(frame, source, option="language_from"))
     ]
 
 
-def contexts_per_row(frame: pd.DataFrame, source: Any) -> list[str | None]:  # noqa: ANN401
-    """Read one context for each row; None where the cell is missing.
+def contexts_per_row(frame: pd.DataFrame, source: Any) -> list[str | None] | None:  # noqa: ANN401
+    """Read one context for each row, as `languages_per_row` reads languages.
 
     Raises
     ------
@@ -96,6 +98,8 @@ def contexts_per_row(frame: pd.DataFrame, source: Any) -> list[str | None]:  # n
     OptionError
         The Series has another index.
     """
+    if source is None:
+        return None
     contexts = _per_row(frame, source, option="context_from")
     for position, context in enumerate(contexts):
         refuse_unsendable(context, f"context_from, row {position}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral, Real
+from os import PathLike
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack, cast, get_args
 
+from asr_pandas.ages import seconds_of
 from asr_pandas.columns import Level
 from asr_pandas.endpoint import Endpoint
 from asr_pandas.errors import OptionError
@@ -43,6 +45,7 @@ class TranscribeOptions(TypedDict, total=False):
     concurrency: int | None
     rpm: float | None
     budget: float | str | None
+    patience: float | str | None
     # what is kept, what failure means
     journal: bool | str | Path
     reuse: bool | str
@@ -69,6 +72,11 @@ class Settings:
     endpoint: Endpoint | str | None = None
     concurrency: int | None = None
     rpm: float | None = None
+    budget: float | str | None = None
+    patience: float | str | None = None
+    fetch: bool = False
+    journal: bool | str | Path = True
+    reuse: bool | str = True
     errors: Errors = "coerce"
     on_interrupt: OnInterrupt = "raise"
     overwrite: bool = False
@@ -85,11 +93,7 @@ _NOT_YET: Final[dict[str, tuple[tuple[object, ...], str]]] = {
     ),
     "skip_silence": ((False,), "leave silent rows out of the frame; they come back `empty`"),
     "shrink": ((False,), "re-encode large files first (ffmpeg -i in.wav -c:a flac out.flac)"),
-    "fetch": ((False,), "download the files first and give their paths"),
     "upload": ((None,), "give paths, which are sent inside the request, or public addresses"),
-    "budget": ((None,), "transcribe a slice first: df.head(100).asr.transcribe(...)"),
-    "journal": ((True, False), "save the result with to_parquet; a re-run asks the service again"),
-    "reuse": ((True, False), "save the result with to_parquet; a re-run asks the service again"),
     "watch": ((None,), "show the frame when the run has finished"),
 }
 
@@ -97,6 +101,9 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "language": (str, NoneType),
     "context": (str, NoneType),
     "itn": (bool,),
+    "fetch": (bool,),
+    "journal": (bool, str, PathLike),
+    "reuse": (bool, str),
     "stream": (bool,),
     "overwrite": (bool,),
     "progress": (bool, NoneType),
@@ -146,6 +153,7 @@ def check(**options: Unpack[TranscribeOptions]) -> Settings:
         _refuse_other_types(name, value)
     _refuse_two_sources(given)
     _refuse_numbers_below(given)
+    _refuse_unreadable_ages(given)
     language = given.get("language")
     if language is not None:
         given["language"] = normalise(language)
@@ -180,6 +188,13 @@ def _refuse_two_sources(given: dict[str, Any]) -> None:
         if given.get(name) is not None and given.get(f"{name}_from") is not None:
             message = f"{name}= is one for all rows, {name}_from= one per row: give one of the two"
             raise OptionError(message)
+
+
+def _refuse_unreadable_ages(given: dict[str, Any]) -> None:
+    if given.get("patience") is not None:
+        seconds_of(given["patience"])
+    if isinstance(given.get("reuse"), str):
+        seconds_of(given["reuse"])
 
 
 def _refuse_numbers_below(given: dict[str, Any]) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from asr_pandas.audio.cells import total_duration
 from asr_pandas.endpoint import Endpoint
 from asr_pandas.endpoint.endpoint import KEY_VARIABLE, from_environment, named
 from asr_pandas.errors import OptionError
@@ -69,6 +68,9 @@ def check(endpoint: Endpoint, *, asked: bool, cells: Iterable[object]) -> None:
         The key is missing; or nobody asked for the embedded recogniser, and there is more audio
         than one would want to wait for.
     """
+    # Late: reading cells brings HTTP and stores with it, and importing the package must not.
+    from asr_pandas.audio.cells import total_duration
+
     if endpoint.is_dashscope and not endpoint.key():
         message = (
             f"{endpoint.host} wants a key, and {KEY_VARIABLE} is not set.\n\n"
@@ -84,7 +86,16 @@ def check(endpoint: Endpoint, *, asked: bool, cells: Iterable[object]) -> None:
         raise OptionError(message)
 
 
-def open_local(endpoint: Endpoint) -> Endpoint:
+class Reached(NamedTuple):
+    """A service that answers."""
+
+    endpoint: Endpoint
+    """With an address, also where the embedded recogniser is meant."""
+    identity: str
+    """What its answers are recorded under, beside the model."""
+
+
+def reached(endpoint: Endpoint) -> Reached:
     """Start the embedded recogniser where that is meant, and return an address that answers.
 
     Raises
@@ -95,11 +106,12 @@ def open_local(endpoint: Endpoint) -> Endpoint:
         Its weights are not there, or not what they should be.
     """
     if not endpoint.is_local:
-        return endpoint
+        return Reached(endpoint, endpoint.identity)
     from asr_pandas.local import service
 
     address = service.start(endpoint.model, device=endpoint.device)
-    return replace(endpoint, url=address.url, api_key=address.token, model=address.model)
+    running = replace(endpoint, url=address.url, api_key=address.token, model=address.model)
+    return Reached(running, address.identity)
 
 
 def usual_concurrency(endpoint: Endpoint) -> int:

@@ -1,243 +1,271 @@
-"""One call of `transcribe`: checked, sent, shown and turned into columns. Every door comes here."""
+"""One run over a call's rows: opened, worked through, shown and turned into columns."""
 
 from __future__ import annotations
 
 import asyncio
+import warnings
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final
 
-import pandas as pd
-
-from asr_pandas import columns, frame, notebook, reach
+from asr_pandas import notebook, reach
 from asr_pandas.addresses import is_loopback
-from asr_pandas.errors import Interrupted, RowFailed, RunStopped
-from asr_pandas.model import PENDING
-from asr_pandas.run import portal
-from asr_pandas.run.engine import Row, Run
-from asr_pandas.run.pacer import Pacer, RealClock
-from asr_pandas.run.progress import Progress, expect, in_words
-from asr_pandas.run.tally import Tally
+from asr_pandas.columns import Sheet
+from asr_pandas.errors import AsrWarning, Interrupted, RowFailed, RunStopped
+from asr_pandas.run.asking import Service
+from asr_pandas.run.clock import RealClock
+from asr_pandas.run.engine import Run
+from asr_pandas.run.gate import Gate
+from asr_pandas.run.journal.journal import Journal
+from asr_pandas.run.journal.recorder import Recorder
+from asr_pandas.run.pace.pacer import Pacer
+from asr_pandas.run.pace.slots import shared
+from asr_pandas.run.question import Identities
+from asr_pandas.run.replay import Replay
+from asr_pandas.run.shown.progress import Progress, expect, in_words
+from asr_pandas.run.shown.tally import Tally
+from asr_pandas.run.span import Span
+from asr_pandas.usage import mixed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
-    from asr_pandas.endpoint import Endpoint
-    from asr_pandas.endpoint.transport import Transport
-    from asr_pandas.options import Settings
+    import pandas as pd
+
+    from asr_pandas.call import Call
+    from asr_pandas.model import Failure, Outcome
+    from asr_pandas.reach import Reached
+    from asr_pandas.run.asking import Sender
+    from asr_pandas.run.pace.slots import Slots
 
 _DRAW_EVERY: Final = 0.1  # seconds
-_NO_JOURNAL: Final = "there is no journal yet: running this again asks for every row again"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the audio is, and where the results go."""
-
-    cells: pd.Series[Any]
-    frame: pd.DataFrame
-    """Where `language_from` and `context_from` are looked up."""
-    variable: str
-    """How a message names the cells: `df["audio"]`."""
-    finish: Callable[[pd.DataFrame], pd.DataFrame]
-    """Turns the result columns into what the caller gets: the whole frame, or the columns alone."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Transcribing:
-    """A run over one column: checked when it is made, before anything is sent.
+    """A run, from its journal's opening to its columns.
 
     Parameters
     ----------
-    place : Place
-        Where the audio is, and where the results go.
-    settings : Settings
-        The checked options.
-    endpoint : Endpoint
-        Where requests go.
-    asked : bool
-        Whether somebody chose the endpoint.
-
-    Raises
-    ------
-    ColumnError, OptionError
-        The call cannot be carried out.
+    call : Call
+        What is asked for.
+    background : bool
+        Whether the caller goes on meanwhile.
     """
 
-    place: Place
-    settings: Settings
-    endpoint: Endpoint
-    asked: bool
+    call: Call
+    background: bool = False
     progress: Progress = field(init=False)
     _tally: Tally = field(init=False)
-    _languages: list[str | None] | None = field(init=False, default=None)
-    _contexts: list[str | None] | None = field(init=False, default=None)
-    _run: Run | None = field(init=False, default=None)
+    _sheet: Sheet = field(init=False)
+    _span: Span = field(init=False, default_factory=Span)
+    _out: pd.DataFrame | None = field(init=False, default=None)
+    _run: Run | Replay | None = field(init=False, default=None)
     _stopped: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        """Check what is asked for."""
-        reach.check(self.endpoint, asked=self.asked, cells=self.place.cells)
-        frame.refuse_unsendable(self.settings.context, "context")
-        if self.settings.language_from is not None:
-            source = self.settings.language_from
-            self._languages = frame.languages_per_row(self.place.frame, source)
-        if self.settings.context_from is not None:
-            source = self.settings.context_from
-            self._contexts = frame.contexts_per_row(self.place.frame, source)
-        self._tally = Tally(rows=len(self.place.cells))
+        """Start with every row pending."""
+        rows = len(self.call.place.cells)
+        self._sheet = Sheet(rows, level=self.call.settings.columns)
+        self._tally = Tally(rows=rows, currency=self.call.endpoint.currency)
         self.progress = Progress(
             self._tally,
-            wanted=self.settings.progress,
+            wanted=self.call.settings.progress,
             new_bar=notebook.new_bar if notebook.in_notebook() else None,
+            background=self.background,
         )
 
-    @classmethod
-    def of_column(cls, df: pd.DataFrame, column: Hashable, settings: Settings) -> Self:
-        """Check a call on a frame."""
-        cells = frame.audio_column(df, column)
-        endpoint, asked = reach.choose(settings.endpoint)
-        record = frame.record_of(
-            column, settings=settings, endpoint=endpoint.host, model=endpoint.model
-        )
-        replaced = frame.to_replace(df, record, overwrite=settings.overwrite)
-        place = Place(
-            cells=cells,
-            frame=df,
-            variable=f"df[{column!r}]",
-            finish=lambda results: frame.attach(df, results, record=record, replaced=replaced),
-        )
-        return cls(place=place, settings=settings, endpoint=endpoint, asked=asked)
-
-    @classmethod
-    def of_series(cls, series: pd.Series[Any], settings: Settings) -> Self:
-        """Check a call on a Series."""
-        endpoint, asked = reach.choose(settings.endpoint)
-        place = Place(
-            cells=frame.refuse_numbers(series),
-            frame=pd.DataFrame(index=series.index),
-            variable="series",
-            finish=lambda results: results,
-        )
-        return cls(place=place, settings=settings, endpoint=endpoint, asked=asked)
-
-    def here(self) -> pd.DataFrame:
-        """Run to the end while the caller waits.
-
-        Returns
-        -------
-        pandas.DataFrame
-            The frame, or the result columns.
-
-        Raises
-        ------
-        RunStopped, RowFailed, Interrupted
-            Each with what is finished in `.partial`.
-        """
-        interrupted = portal.call(self._work, stop=self._stop, draw=self.progress.draw)
-        self.progress.close()
-        if interrupted and self.settings.on_interrupt == "raise":
-            message = f"stopped by you; .partial has what is finished. {self._tally.summary()}"
-            raise Interrupted(message, partial=self._frame())
-        return self._result()
-
-    async def there(self) -> pd.DataFrame:
-        """Run to the end on the caller's own event loop; as `here` otherwise."""
-        drawing = asyncio.create_task(self._draw())
-        try:
-            await self._work()
-        finally:
-            drawing.cancel()
-            self.progress.close()
-        return self._result()
-
-    async def _work(self) -> None:
-        if not len(self.place.cells):
+    async def work(self) -> None:
+        """Run to the end, on an event loop."""
+        if not self._tally.rows:
             return
-        cells = list(self.place.cells)
-        expected = await asyncio.to_thread(expect, cells)
-        self._announce(expected)
-        endpoint = await asyncio.to_thread(reach.open_local, self.endpoint)
-        self._tally.all_seconds = expected
-        # Late: the SDK takes longer to import than pandas.
-        from asr_pandas.endpoint.transport import Transport
-
-        concurrency = self.settings.concurrency or reach.usual_concurrency(self.endpoint)
-        transport = Transport(endpoint, connections=concurrency)
+        journal = await asyncio.to_thread(Journal, self.call.journal)
         try:
-            self._run = self._new_run(
-                transport, model=endpoint.model, concurrency=concurrency, cells=cells
-            )
-            if not self._stopped:
-                await self._run.finish()
+            identities = Identities(journal=journal)
+            await (self._replay(identities) if self.call.replays else self._ask(identities))
         finally:
-            await transport.close()
+            await asyncio.to_thread(journal.close)
 
-    def _new_run(
-        self, transport: Transport, *, model: str, concurrency: int, cells: list[object]
-    ) -> Run:
-        clock = RealClock()
-        return Run(
-            rows=self._rows(cells),
-            model=model,
-            sender=transport,
-            pacer=Pacer(self.settings.rpm or self.endpoint.rpm, clock=clock),
-            clock=clock,
-            tally=self._tally,
-            concurrency=min(concurrency, len(cells)),
-            itn=self.settings.itn,
-            stream=self.settings.stream,
-            stop_on_failure=self.settings.errors == "raise",
-        )
-
-    def _rows(self, cells: list[object]) -> Iterator[Row]:
-        for position, cell in enumerate(cells):
-            yield Row(
-                position=position,
-                cell=cell,
-                language=self._languages[position] if self._languages else self.settings.language,
-                context=self._contexts[position] if self._contexts else self.settings.context,
-            )
-
-    def _announce(self, seconds: float) -> None:
-        if not self.asked:
-            self.progress.say("no DASHSCOPE_API_KEY: the embedded recogniser is used")
-        stays = self.endpoint.is_local or is_loopback(self.endpoint.host)
-        self.progress.say(
-            f"asr-pandas → {self.endpoint.host}: {in_words(seconds)} of audio "
-            f"{'stay on' if stays else 'leave'} this machine; {_NO_JOURNAL}"
-        )
-
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Send nothing new, and come to an early end; on the loop that works."""
         self._stopped = True
         if self._run is not None:
             self._run.stop()
 
-    async def _draw(self) -> None:
+    def draw(self) -> None:
+        """Show how far it has come."""
+        if isinstance(self._run, Run):
+            self._run.service.report()
+        self.progress.draw()
+
+    async def keep_drawing(self) -> None:
+        """Show how far it has come, again and again."""
         while True:
-            self.progress.draw()
+            self.draw()
             await asyncio.sleep(_DRAW_EVERY)
 
-    def _frame(self) -> pd.DataFrame:
-        source = columns.Source(
-            self.endpoint.host, self.endpoint.model, self.endpoint.price_per_second
-        )
-        outcomes = self._run.outcomes if self._run else [PENDING] * len(self.place.cells)
-        results = columns.build(
-            outcomes,
-            source=source,
-            index=self.place.cells.index,
-            level=self.settings.columns,
-            prefix=self.settings.prefix,
-        )
-        return self.place.finish(results)
+    def frame(self) -> pd.DataFrame:
+        """Return the frame, or the result columns, as far as they are."""
+        if self._out is None:
+            return self._built(last=False)
+        return self._out.copy(deep=False)
 
-    def _result(self) -> pd.DataFrame:
-        result = self._frame()
-        if self._run is None or self._run.stopped_by is None:
-            return result
-        position, failure = self._run.stopped_by
+    def _built(self, *, last: bool) -> pd.DataFrame:
+        place, prefix = self.call.place, self.call.settings.prefix
+        return place.finish(self._sheet.frame(place.cells.index, prefix=prefix, last=last))
+
+    def interrupted(self) -> Interrupted:
+        """Say that somebody pressed the stop button."""
+        message = f"stopped by you; .partial has what is finished. {self._tally.summary()}"
+        return Interrupted(message, partial=self._finished())
+
+    def result(self, *, callers: int) -> pd.DataFrame:
+        """Return what came out.
+
+        Parameters
+        ----------
+        callers : int
+            How many of our functions stand between this one and the user's line, which a warning
+            names.
+
+        Raises
+        ------
+        RunStopped, RowFailed, JournalError
+            Each with what is finished in `.partial`.
+        """
+        out, run = self._finished(), self._run
+        if isinstance(run, Run):
+            if run.broken_by is not None:
+                run.broken_by.partial = out
+                raise run.broken_by
+            if run.stopped_by is not None:
+                raise self._failed(*run.stopped_by, partial=out)
+        for sentence in self._remarks():
+            warnings.warn(sentence, AsrWarning, stacklevel=callers + 2)
+        return out
+
+    def __setitem__(self, position: int, outcome: Outcome) -> None:
+        """Take a row's outcome: into its columns, and into what they have in common."""
+        self._sheet[position] = outcome
+        self._span.add(outcome)
+
+    def _finished(self) -> pd.DataFrame:
+        """Build the frame once, when nothing is written any more."""
+        if self._out is None:
+            self._out = self._built(last=True)
+        return self._out
+
+    async def _ask(self, identities: Identities) -> None:
+        call = self.call
+        expected = await asyncio.to_thread(expect, call.place.cells)
+        self._announce(expected)
+        reached = await asyncio.to_thread(reach.reached, call.endpoint)
+        self._tally.all_seconds = expected
+        recorder = Recorder(identities.journal)
+        try:
+            async with _way_to(reached, connections=call.concurrency) as sender:
+                run = self._run = self._new_run(reached, sender, identities, recorder)
+                if not self._stopped:
+                    await run.finish()
+        finally:
+            await recorder.close()
+            self._count_saved(identities.journal)
+
+    async def _replay(self, identities: Identities) -> None:
+        call = self.call
+        run = self._run = Replay(
+            rows=call.rows(),
+            asked=call.asked(),
+            identities=identities,
+            results=self,
+            tally=self._tally,
+            endpoint=None if call.endpoint.is_journal else call.endpoint.host,
+            model=call.endpoint.model or None,
+            since=call.since,
+            row_name=call.place.row_name,
+        )
+        await run.finish()
+
+    def _new_run(
+        self, reached: Reached, sender: Sender, identities: Identities, recorder: Recorder
+    ) -> Run:
+        call, clock = self.call, RealClock()
+        service = Service(
+            host=call.endpoint.host,
+            model=call.endpoint.model,
+            price=call.endpoint.price_per_second,
+            sender=sender,
+            pacer=Pacer(call.rpm, clock=clock, slots=_slots(call)),
+            gate=Gate(clock=clock, patience=call.patience),
+            budget=call.new_budget(),
+            tally=self._tally,
+            clock=clock,
+        )
+        return Run(
+            rows=call.rows(),
+            asked=call.asked(service=reached.identity, model=reached.endpoint.model),
+            service=service,
+            identities=identities,
+            recorder=recorder,
+            results=self,
+            concurrency=call.concurrency,
+            since=call.since,
+            fetch=call.settings.fetch,
+            stop_on_failure=call.settings.errors == "raise",
+        )
+
+    def _announce(self, seconds: float) -> None:
+        endpoint = self.call.endpoint
+        if not self.call.endpoint_asked:
+            self.progress.say("no DASHSCOPE_API_KEY: the embedded recogniser is used")
+        stays = endpoint.is_local or is_loopback(endpoint.host)
+        self.progress.say(
+            f"asr-pandas → {endpoint.host}: {in_words(seconds)} of audio "
+            f"{'stay on' if stays else 'leave'} this machine"
+        )
+
+    def _count_saved(self, journal: Journal) -> None:
+        tally = self._tally
+        if tally.saved_rows:
+            journal.saved(
+                rows=tally.saved_rows,
+                seconds=tally.saved_seconds,
+                cost=tally.saved_cost,
+                endpoint=self.call.endpoint.host,
+            )
+
+    def _failed(
+        self, position: int, failure: Failure, *, partial: pd.DataFrame
+    ) -> RunStopped | RowFailed:
         if failure.retry == "stop":
-            message = f"{self.endpoint.host}: {failure.message}\n\n{self._tally.summary()}."
-            raise RunStopped(message, kind=failure.kind, partial=result)
-        name = frame.row_name(self.place.cells.index, self.place.variable, position)
-        raise RowFailed(f"{name}: {failure.message}", kind=failure.kind, partial=result)
+            message = f"{self.call.endpoint.host}: {failure.message}\n\n{self._tally.summary()}."
+            return RunStopped(message, kind=failure.kind, partial=partial)
+        name = self.call.place.row_name(position)
+        return RowFailed(f"{name}: {failure.message}", kind=failure.kind, partial=partial)
+
+    def _remarks(self) -> Iterator[str]:
+        """Yield what should be known about a result that is there."""
+        if isinstance(self._run, Run):
+            yield from self._run.service.remarks()
+        if sentence := mixed(self._span.frame()):
+            yield sentence
+
+
+def _slots(call: Call) -> Slots | None:
+    """Share the pace with the machine's other processes, wherever there is a limit to share."""
+    endpoint = call.endpoint
+    if call.rpm is None and (endpoint.is_local or is_loopback(endpoint.host)):
+        return None
+    return shared(host=endpoint.host, model=endpoint.model, api_key=endpoint.key())
+
+
+@asynccontextmanager
+async def _way_to(reached: Reached, *, connections: int) -> AsyncIterator[Sender]:
+    # Late: the SDK takes longer to import than pandas.
+    from asr_pandas.endpoint.transport import Transport
+
+    transport = Transport(reached.endpoint, connections=connections)
+    try:
+        yield transport
+    finally:
+        await transport.close()

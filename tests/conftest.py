@@ -142,10 +142,15 @@ def service() -> Iterator[Callable[[Answer], Service]]:
 
 
 @pytest.fixture(autouse=True)
-def _no_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test may reach the hosted service by accident, nor leave a default behind."""
+def _alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """No test may reach the hosted service, nor read or leave anything in the user's folders."""
     monkeypatch.delenv("DASHSCOPE_API_KEY", raising=False)
     monkeypatch.delenv("DASHSCOPE_BASE_URL", raising=False)
+    folder = tmp_path_factory.mktemp("user")
+    monkeypatch.setenv("ASR_PANDAS_JOURNAL", str(folder / "journal.sqlite"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
     yield
     asr_pandas.use(None)
 
@@ -154,3 +159,8 @@ def _no_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def wav() -> bytes:
     """About five seconds of speech."""
     return (BUNDLED / "order_8k.wav").read_bytes()
+
+
+def distinct(wav: bytes, count: int) -> list[bytes]:
+    """Make recordings that sound alike and are not equal: each is asked about on its own."""
+    return [wav[:-4] + number.to_bytes(4, "little") for number in range(1, count + 1)]

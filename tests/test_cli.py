@@ -118,7 +118,7 @@ def test_a_refused_key_makes_the_code_three_and_what_is_finished_is_written(
         ["transcribe", ".", "-o", "no/such/folder/out.md"],
         ["transcribe", "*.wav", "--endpoint", "moon"],
         ["transcribe", ".", "--language", "Klingon"],
-        ["demo", "--endpoint", "journal"],
+        ["demo", "--endpoint", "dashscope-us"],
     ],
 )
 def test_what_cannot_be_carried_out_makes_the_code_two(

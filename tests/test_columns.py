@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_pandas import columns
-from asr_pandas.columns import Source
 from asr_pandas.errors import ErrorKind
 from asr_pandas.model import CANCELLED, MISSING, PENDING, Failure, Outcome, Transcription, Usage
+
+if TYPE_CHECKING:
+    import pytest
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 COUNT = st.none() | st.integers(0, 10**9)
@@ -45,18 +46,22 @@ DONE = {
     "attempts": st.integers(1, 10),
     "latency": st.none() | st.floats(0, 300),
     "transcribed_at": st.none() | st.just(datetime(2026, 11, 22, tzinfo=UTC)),
+    "unanswered": st.integers(0, 10),
+    "endpoint": st.none() | st.just("local"),
+    "model": st.none() | st.just("whisper-base"),
+    "cost": st.none() | st.floats(0, 10),
+    "reused": st.booleans(),
 }
 OUTCOMES = (
     st.builds(Outcome, status=st.just("ok"), transcription=TRANSCRIPTIONS, **DONE)
     | st.builds(Outcome, status=st.just("failed"), failure=FAILURES, **DONE)
     | st.sampled_from([PENDING, MISSING, CANCELLED])
 )
-SOURCE = Source(endpoint="local", model="whisper-base", price_per_second=0.5)
 
 
 def built(*outcomes: Outcome, **options: Any) -> pd.DataFrame:
     index = pd.RangeIndex(len(outcomes))
-    return columns.build(outcomes, source=SOURCE, index=index, level="full", **options)
+    return columns.build(outcomes, index=index, level="full", **options)
 
 
 @given(outcomes=st.lists(OUTCOMES, max_size=5))
@@ -90,7 +95,7 @@ def test_the_basic_columns_are_the_contract_s() -> None:
     ]  # fmt: skip
     assert columns.names("full")[13:] == [
         "language_detected", "model", "endpoint", "request_id", "transcribed_at", "finish_reason",
-        "latency", "attempts", "reused", "cost", "segments",
+        "latency", "attempts", "unanswered", "reused", "cost", "segments",
     ]  # fmt: skip
 
 
@@ -105,33 +110,52 @@ def test_a_given_language_is_not_counted_as_detected() -> None:
     assert frame["language_detected"].tolist() == [False, True, pd.NA, pd.NA]
 
 
-@pytest.mark.parametrize(
-    ("usage", "duration", "cost", "warning"),
-    [
-        (Usage(seconds=3), 2.5, 1.5, None),
-        (Usage(audio_tokens=26), 2.5, 1.0, "cost_estimated"),
-        (Usage(), 2.5, 1.25, "cost_estimated"),
-        (Usage(), None, None, "cost_estimated"),
-    ],
-)
-def test_the_cost_is_that_of_what_was_billed_else_estimated(
-    usage: Usage, duration: float | None, cost: float | None, warning: str | None
+def test_a_cost_that_had_to_be_estimated_says_so() -> None:
+    reply = Transcription(text="x")
+
+    rows = built(
+        Outcome(status="ok", transcription=reply, cost=1.5),
+        Outcome(status="ok", transcription=reply, cost=1.5, cost_estimated=True),
+    )
+
+    assert rows["cost"].tolist() == [1.5, 1.5]
+    assert rows["warning"].astype(object).where(rows["warning"].notna(), None).tolist() == [
+        None,
+        "cost_estimated",
+    ]
+
+
+def test_what_a_row_has_to_say_without_a_failure_is_its_message() -> None:
+    row = built(Outcome(status="pending", note="The budget does not reach this far.")).iloc[0]
+
+    assert (row["status"], row["message"]) == ("pending", "The budget does not reach this far.")
+    assert row[["error", "attempts", "unanswered"]].isna().all()
+
+
+@given(outcomes=st.lists(OUTCOMES, min_size=1, max_size=8), seed=st.randoms())
+def test_columns_may_be_filled_in_any_order_and_more_than_once(
+    outcomes: list[Outcome], seed: Any
 ) -> None:
-    reply = Transcription(text="x", usage=usage)
+    results = columns.Sheet(len(outcomes), level="full")
+    order = [*range(len(outcomes)), *range(len(outcomes))]
+    seed.shuffle(order)
 
-    row = built(Outcome(status="ok", transcription=reply, duration=duration)).iloc[0]
+    for position in order:
+        results[position] = outcomes[-1 - position]
+    for position in order:
+        results[position] = outcomes[position]
 
-    assert (None if pd.isna(row["cost"]) else row["cost"]) == cost
-    assert (None if pd.isna(row["warning"]) else row["warning"]) == warning
+    pd.testing.assert_frame_equal(results.frame(pd.RangeIndex(len(outcomes))), built(*outcomes))
 
 
-def test_without_a_price_there_is_no_cost_and_no_word_about_it() -> None:
-    outcome = Outcome(status="ok", transcription=Transcription(text="x"), duration=1.0)
-    source = SOURCE._replace(price_per_second=None)
+def test_a_frame_that_was_taken_does_not_change_with_the_run() -> None:
+    results = columns.Sheet(1, level="full")
 
-    row = columns.build([outcome], source=source, index=pd.RangeIndex(1), level="full").iloc[0]
+    before = results.frame(pd.RangeIndex(1))
+    results[0] = Outcome(status="ok", transcription=Transcription(text="x"), duration=1.0)
 
-    assert row[["cost", "warning"]].isna().all()
+    assert before["status"].tolist() == ["pending"]
+    assert before["duration"].isna().all()
 
 
 def test_segments_are_null_where_nothing_was_split() -> None:

@@ -22,7 +22,7 @@ import asr_pandas
 from asr_pandas import reach
 from asr_pandas.endpoint import Endpoint
 from asr_pandas.run import portal
-from tests.conftest import BUNDLED, Answer, Service, always, completion
+from tests.conftest import BUNDLED, Answer, Service, always, completion, distinct
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ def test_an_interrupt_keeps_what_is_finished_and_sends_nothing_new(
         return web.json_response(completion())
 
     stand_in = service(half_an_instant)
-    frame = pd.DataFrame({"audio": [wav] * 500})
+    frame = pd.DataFrame({"audio": distinct(wav, 500)})
     pressed = interrupt_when(lambda: len(stand_in.asked) > 5)
 
     with pytest.raises(asr_pandas.Interrupted) as stopped:
@@ -107,7 +107,7 @@ def test_a_second_interrupt_does_not_wait_for_what_is_in_flight(service: Start, 
         return web.Response()
 
     endpoint = service(never).endpoint
-    frame = pd.DataFrame({"audio": [wav] * 3})
+    frame = pd.DataFrame({"audio": distinct(wav, 3)})
     pressed = interrupt_when(hanging.is_set, times=2)
     began = time.monotonic()
 
@@ -129,8 +129,8 @@ def test_in_a_script_the_bar_and_the_last_line_go_to_stderr(tmp_path: Path) -> N
 
     assert done.stdout == ""
     assert "no DASHSCOPE_API_KEY: the embedded recogniser is used" in done.stderr
-    assert "asks for every row again" in done.stderr
-    assert "s of audio, 2/2 rows" in done.stderr
+    assert "stay on this machine" in done.stderr
+    assert "2 rows · 4 s of audio" in done.stderr
     assert done.stderr.rstrip().endswith("2 rows: 1 ok, 1 missing")
 
 
@@ -223,7 +223,7 @@ def test_a_word_that_names_no_endpoint_is_refused(word: str) -> None:
         asr_pandas.use(word)
 
 
-@pytest.mark.parametrize("word", ["dashscope-us", "dashscope-filetrans", "journal"])
+@pytest.mark.parametrize("word", ["dashscope-us", "dashscope-filetrans"])
 def test_endpoints_that_are_not_there_yet_say_what_to_take_instead(word: str) -> None:
     with pytest.raises(NotImplementedError, match="not there yet"):
         asr_pandas.use(word)
@@ -250,7 +250,7 @@ def test_loopback_requests_ignore_proxy_settings(
 @needs_signals
 def test_an_interrupt_that_comes_at_once_stops_the_run_too(service: Start, wav: bytes) -> None:
     stand_in = service(always(completion()))
-    frame = pd.DataFrame({"audio": [wav] * 200})
+    frame = pd.DataFrame({"audio": distinct(wav, 200)})
     before = signal.getsignal(signal.SIGINT)
 
     def run_and_press() -> None:
@@ -277,8 +277,9 @@ def test_what_breaks_the_wait_stops_the_run() -> None:
     async def forever() -> None:
         await asyncio.Event().wait()
 
+    call = portal.Call(forever, stop=lambda: stopped.append(True))
     with pytest.raises(ZeroDivisionError):
-        portal.call(forever, stop=lambda: stopped.append(True), draw=broken)
+        call.wait(portal.Interrupts(), draw=broken)
 
     deadline = time.monotonic() + 5
     while not stopped and time.monotonic() < deadline:
@@ -294,7 +295,7 @@ def test_a_terminal_that_goes_away_costs_no_row(
             raise BrokenPipeError
 
     endpoint = service(always(completion())).endpoint
-    frame = pd.DataFrame({"audio": [wav] * 5})
+    frame = pd.DataFrame({"audio": distinct(wav, 5)})
 
     for stderr in (Gone(), None):
         monkeypatch.setattr(sys, "stderr", stderr)

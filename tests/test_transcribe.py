@@ -13,7 +13,16 @@ from aiohttp import web
 
 import asr_pandas
 from asr_pandas import columns
-from tests.conftest import Answer, Service, always, completion, in_turn, refusal, streamed
+from tests.conftest import (
+    Answer,
+    Service,
+    always,
+    completion,
+    distinct,
+    in_turn,
+    refusal,
+    streamed,
+)
 
 Start = Callable[[Answer], Service]
 
@@ -285,7 +294,7 @@ def test_a_wrong_key_stops_the_run_after_two_requests_and_says_where_to_look(
     stand_in = service(always(wrong, status=401))
 
     with pytest.raises(asr_pandas.RunStopped) as stopped:
-        transcribe(pd.DataFrame({"audio": [wav] * 50}), stand_in)
+        transcribe(pd.DataFrame({"audio": distinct(wav, 50)}), stand_in)
 
     assert len(stand_in.asked) <= 2
     assert stopped.value.kind == "auth"
@@ -298,7 +307,7 @@ def test_a_wrong_key_stops_the_run_after_two_requests_and_says_where_to_look(
 def test_with_errors_raise_the_first_failed_row_raises_with_what_is_finished(
     service: Start, wav: bytes
 ) -> None:
-    frame = pd.DataFrame({"audio": [wav, b"no audio", wav]}, index=["a", "b", "c"])
+    frame = pd.DataFrame({"audio": [*distinct(wav, 1), b"no audio", wav]}, index=["a", "b", "c"])
 
     with pytest.raises(asr_pandas.RowFailed, match=r"df\['audio'\]\['b'\]") as failed:
         transcribe(frame, service(always(completion())), errors="raise", concurrency=1)
@@ -322,17 +331,17 @@ def test_what_passes_is_asked_again_and_what_does_not_is_not(service: Start, wav
 
 
 def test_no_more_rows_are_under_way_than_asked_for(service: Start, wav: bytes) -> None:
-    async def slow(_: web.Request, __: dict[str, Any]) -> web.StreamResponse:
-        for _step in range(50):
+    async def once_all_are_there(_: web.Request, __: dict[str, Any]) -> web.StreamResponse:
+        while 1 < len(stand_in.asked) < 40 and stand_in.in_flight < 7:  # noqa: ASYNC110 - a state
             await asyncio.sleep(0)
         return web.json_response(completion())
 
-    stand_in = service(slow)
+    stand_in = service(once_all_are_there)
 
-    out = transcribe(pd.DataFrame({"audio": [wav] * 40}), stand_in, concurrency=7)
+    out = transcribe(pd.DataFrame({"audio": distinct(wav, 40)}), stand_in, concurrency=7)
 
     assert (out["status"] == "ok").all()
-    assert 2 < stand_in.most_in_flight <= 7
+    assert stand_in.most_in_flight == 7
 
 
 def test_until_the_first_reply_succeeds_at_most_two_requests_are_under_way(
@@ -350,7 +359,7 @@ def test_until_the_first_reply_succeeds_at_most_two_requests_are_under_way(
     most_before_a_reply: list[int] = []
     stand_in = service(first_two_wait)
 
-    transcribe(pd.DataFrame({"audio": [wav] * 20}), stand_in, concurrency=8)
+    transcribe(pd.DataFrame({"audio": distinct(wav, 20)}), stand_in, concurrency=8)
 
     assert most_before_a_reply[:2] == [2, 2]
 
@@ -419,7 +428,7 @@ def test_contexts_go_to_their_rows(service: Start, wav: bytes) -> None:
         system = [m["content"][0]["text"] for m in body["messages"] if m["role"] == "system"]
         return web.json_response(completion("".join(system) or "none"))
 
-    frame = pd.DataFrame({"audio": [wav] * 3})
+    frame = pd.DataFrame({"audio": distinct(wav, 3)})
 
     one = transcribe(frame, service(says_its_context), context="Kvarnholm {x} $y 'z'")
     each = transcribe(frame, service(says_its_context), context_from=pd.Series(["a", None, "b"]))

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import stat
+import sys
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 import pandas as pd
 import pybase64
 
-from asr_pandas.audio.fit import refuse_too_large
+from asr_pandas.audio import signatures, stores
+from asr_pandas.audio.fit import LARGEST, refuse_too_large
+from asr_pandas.audio.paths import local_path, look, look_again, scheme
 from asr_pandas.audio.probe import probe
+from asr_pandas.audio.remote import fetch_http
+from asr_pandas.audio.stores import Stores, is_stored
 from asr_pandas.errors import AudioError
 from asr_pandas.model import Clip
 
@@ -21,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _READ: Final = (
-    "a path, an http(s) or data URL, bytes, or a dict with 'bytes' or 'path' is read from a cell"
+    "a path, an http(s) or data URL, a store's address (s3://…), bytes, or a dict with 'bytes' or "
+    "'path' is read from a cell"
 )
 _LONGEST_NAME: Final = 200  # characters
 
@@ -44,14 +51,36 @@ def is_missing(cell: Any) -> bool:  # noqa: ANN401  (a cell may be anything)
     return pd.api.types.is_scalar(cell) and bool(pd.isna(cell))
 
 
-def read(cell: object) -> Clip:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How the cells of a run are read.
+
+    Parameters
+    ----------
+    hold : int
+        Bytes; a larger file is read to know its digest, and left on the disk.
+    fetch : bool
+        Whether http(s) URLs are downloaded here, and not by the service.
+    stores : Stores
+        The stores that were opened.
+    """
+
+    hold: int = sys.maxsize
+    fetch: bool = False
+    stores: Stores = field(default_factory=Stores)
+
+
+def read(cell: object, reading: Reading | None = None) -> Clip:
     """Read a cell's audio.
 
     Parameters
     ----------
     cell : object
         A str or PathLike path (`~`, relative, `file://`), an http(s) URL (the service fetches it),
-        a data URL, bytes-like, or a Hugging Face dict `{"bytes", "path"}`.
+        an address in a store (`s3://`, `gs://`…), a data URL, bytes-like, or a Hugging Face dict
+        `{"bytes", "path"}`.
+    reading : Reading, optional
+        How; by default everything is held, and nothing downloaded that the service can fetch.
 
     Raises
     ------
@@ -64,7 +93,7 @@ def read(cell: object) -> Clip:
     'https://example.org/a.mp3'
     """
     try:
-        return _read(cell)
+        return _read(cell, reading or Reading())
     except AudioError:
         raise
     except Exception as error:
@@ -112,86 +141,113 @@ def _duration(cell: object) -> float:
     if is_missing(cell):
         return 0.0
     try:
-        path = _local_path(cell)
-        return probe(_regular_file(path)).duration if path else read(cell).duration or 0.0
+        return duration(cell) or 0.0
     except Exception:  # noqa: BLE001 - `read` says what is wrong, when it is the row's turn
         return 0.0
 
 
-def _read(cell: object) -> Clip:
+def identify_bytes(cell: object) -> str | None:
+    """Return the digest of a cell that holds its audio itself; None for any other."""
+    content = cell.get("bytes") if isinstance(cell, dict) else cell
+    if isinstance(content, bytes | bytearray | memoryview) and len(content) > 0:
+        return _digest(content)
+    return None
+
+
+def _digest(content: bytes | bytearray | memoryview) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def duration(cell: object) -> float | None:
+    """Read a cell's duration from its header.
+
+    Returns
+    -------
+    float or None
+        Seconds; None for an address, which is not asked.
+
+    Raises
+    ------
+    AudioError, OSError
+        It cannot be read.
+    """
+    path = local_path(cell)
+    if path is not None:
+        return probe(Path(look(path).path)).duration
+    return None if _is_address(cell) else read(cell).duration
+
+
+def _is_address(cell: object) -> bool:
+    named = cell.get("path") if isinstance(cell, dict) and cell.get("bytes") is None else cell
+    return isinstance(named, str) and "://" in named and scheme(named) not in {"data", "file"}
+
+
+def _read(cell: object, reading: Reading) -> Clip:  # noqa: PLR0911 - a form each
     match cell:
-        case str() if _scheme(cell) in {"http", "https"}:
-            return Clip(name=_name(cell), url=_address(cell))
-        case str() if _scheme(cell) == "data":
+        case str() if scheme(cell) in {"http", "https"}:
+            return _from_http(cell, fetch=reading.fetch)
+        case str() if scheme(cell) == "data":
             return _clip(cell, _from_data_url(cell))
+        case str() if is_stored(cell):
+            return _clip(cell, reading.stores.fetch(cell, largest=LARGEST))
         case bytes() | bytearray() | memoryview():
             return _clip(cell, bytes(cell))
         case {"bytes": bytes() | bytearray() | memoryview() as content, **rest}:
             return _clip(rest.get("path") or content, bytes(content))
         case {"bytes": None, "path": str() | os.PathLike() as named}:
-            return _read(named)
-    path = _local_path(cell)
+            return _read(named, reading)
+    path = local_path(cell)
     if path is None:
         message = f"{_name(cell)}: is not audio that can be read. Hint: {_READ}."
         raise AudioError(message)
-    refuse_too_large(_name(cell), _regular_file(path).stat().st_size)
-    return _clip(cell, path.read_bytes())
+    return _from_file(cell, path, hold=reading.hold)
+
+
+def _from_http(cell: str, *, fetch: bool) -> Clip:
+    address = _address(cell)
+    if fetch:
+        return _clip(cell, fetch_http(address, largest=LARGEST))
+    return Clip(name=_name(cell), url=address)
+
+
+def _from_file(cell: object, path: str, *, hold: int) -> Clip:
+    """Read a file: whole, or for its digest alone where it is larger than what is held."""
+    look(path)  # before it is opened: a pipe would never end
+    with Path(path).open("rb") as opened:
+        file = look_again(path, opened)
+        refuse_too_large(_name(cell), file.size)
+        if file.size <= hold:
+            return replace(_clip(cell, opened.read()), file=file)
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    clip = _probed(cell, Path(file.path), size=file.size)
+    return replace(clip, file=file, identity=f"sha256:{digest}")
 
 
 def _clip(cell: object, content: bytes) -> Clip:
-    name = _name(cell)
     if not content:
-        message = f"{name}: is empty. Hint: an upload or a copy may have been cut off."
+        message = f"{_name(cell)}: is empty. Hint: an upload or a copy may have been cut off."
         raise AudioError(message)
+    clip = _probed(cell, content, size=len(content))
+    return replace(clip, content=content, identity=_digest(content))
+
+
+def _probed(cell: object, source: bytes | Path, *, size: int) -> Clip:
+    name = _name(cell)
     try:
-        header = probe(content)
+        header = probe(source)
     except AudioError as error:
         message = (
-            f"{name}: cannot decode {len(content):,} bytes as audio: {error}. "
+            f"{name}: cannot decode {size:,} bytes as audio: {error}. "
             "Hint: the file may be cut off, or be something else than its name says."
         )
         raise AudioError(message) from error
-    return Clip(name=name, content=content, container=header.container, duration=header.duration)
-
-
-def _local_path(cell: object) -> Path | None:
-    if isinstance(cell, dict):
-        return None if cell.get("bytes") is not None else _local_path(cell.get("path"))
-    if isinstance(cell, os.PathLike):
-        cell = os.fsdecode(cell)
-    if not isinstance(cell, str) or _scheme(cell) in {"data", "http", "https"}:
-        return None
-    if _scheme(cell) == "file":
-        from urllib.request import url2pathname
-
-        return Path(url2pathname(urlsplit(cell).path))
-    if "://" in cell:
-        message = (
-            f"{_name(cell)}: addresses of kind {_scheme(cell)}:// are not read yet. "
-            "Hint: download the file first."
-        )
-        raise AudioError(message)
-    return Path(cell).expanduser()
-
-
-def _scheme(cell: str) -> str:
-    return cell.lstrip().partition(":")[0].lower()
+    return Clip(name=name, container=header.container, duration=header.duration, exact=header.exact)
 
 
 def _address(cell: str) -> str:
     """Return an address as it travels; what cannot travel is a ValueError."""
     cell.encode()
     return cell.strip()
-
-
-def _regular_file(path: Path) -> Path:
-    """Refuse what would block or never end: folders, pipes, devices."""
-    mode = path.stat().st_mode
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(0, "it is a folder")
-    if not stat.S_ISREG(mode):
-        raise OSError(0, "it is not a regular file")
-    return path
 
 
 def _from_data_url(url: str) -> bytes:
@@ -211,5 +267,9 @@ def _name(cell: Any) -> str:  # noqa: ANN401  (a cell may be anything)
     if isinstance(cell, os.PathLike):
         with suppress(Exception):
             cell = os.fsdecode(cell)
+    if isinstance(cell, str) and scheme(cell) in {"http", "https"}:
+        return signatures.named(cell.strip())
+    if is_stored(cell):
+        return stores.named(cell)
     name = repr(cell) if isinstance(cell, str) else f"a {type(cell).__name__}"
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"

@@ -25,16 +25,23 @@ def converted(clip: Clip) -> Clip:
     AudioError
         The sound cannot be decoded, or lasts longer than the service takes.
     """
-    if clip.content is None or clip.container in MEDIA_TYPES:
+    if clip.url is not None or clip.container in MEDIA_TYPES:
         return clip
     import soundfile
 
     refuse_too_long(clip)  # by its header, before the sound is decoded for nothing
     encoded = io.BytesIO()
     try:
-        samples = decode(clip.content, limit=LONGEST)
+        samples = decode(clip.encoded(), limit=LONGEST)
     except AudioError as error:
         message = " ".join(f"{clip.name}: {error}".split())
         raise AudioError(message, kind=error.kind) from error
     soundfile.write(encoded, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    return replace(clip, content=encoded.getvalue(), container="flac")
+    return replace(
+        clip,
+        content=encoded.getvalue(),
+        file=None,
+        container="flac",
+        duration=len(samples) / SAMPLE_RATE,
+        exact=True,
+    )

@@ -54,12 +54,13 @@ def fit(clip: Clip) -> Payload:
     AudioError
         The clip is longer or larger than the service takes.
     """
-    if clip.content is None:
+    if clip.url is not None:
         return Payload(url=clip.url)
     refuse_too_long(clip)
     media_type = MEDIA_TYPES[clip.container or ""]
-    refuse_too_large(clip.name, len(clip.content), media_type=media_type)
-    return Payload(content=clip.content, media_type=media_type)
+    refuse_too_large(clip.name, clip.size, media_type=media_type)
+    file = clip.file if clip.content is None else None
+    return Payload(content=clip.content, file=file, media_type=media_type)
 
 
 def refuse_too_long(clip: Clip) -> None:

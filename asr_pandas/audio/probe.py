@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer
 
+# Where libsndfile counts samples; in an MP3 without an index it can only estimate.
+_COUNTED: Final = {"aiff", "flac", "ogg", "wav"}
+
 _MICROSECONDS: Final = 1_000_000  # per second; the unit of a container's own duration in FFmpeg
 
 # A playlist's bytes could otherwise make FFmpeg open other files or addresses on our behalf.
@@ -43,6 +46,8 @@ class Header:
     channels: int
     sample_rate: int
     """Hz."""
+    exact: bool = False
+    """Whether the duration is counted in samples, and not estimated from a bit rate."""
 
 
 def probe(source: bytes | Path) -> Header:
@@ -75,11 +80,13 @@ def _probe_with_libsndfile(source: bytes | Path) -> Header | None:
         return None
     if not found.samplerate or not found.frames:
         return None
+    container = _CONTAINERS.get(found.format, found.format.lower())
     return Header(
-        container=_CONTAINERS.get(found.format, found.format.lower()),
+        container=container,
         duration=found.frames / found.samplerate,
         channels=found.channels,
         sample_rate=found.samplerate,
+        exact=container in _COUNTED,
     )
 
 

@@ -27,6 +27,7 @@ _DASHSCOPE_MODEL: Final = "qwen3-asr-flash"  # the alias; dated snapshots are be
 _DASHSCOPE_RPM: Final = 100.0  # requests a minute, per account and model: vendor's docs
 
 _LOCAL: Final = "local"
+_JOURNAL: Final = "journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Endpoint:
         if self.dialect != "qwen_chat":
             message = f"dialect={self.dialect!r} is not there yet.\n\nHint: 'qwen_chat' is."
             raise NotImplementedError(message)
-        if self.url != _LOCAL:
+        if self.url not in {_LOCAL, _JOURNAL}:
             object.__setattr__(self, "url", _address(self.url))
         if self.api_key is not None:
             object.__setattr__(self, "api_key", _sendable(self.api_key))
@@ -134,9 +135,26 @@ class Endpoint:
         return self.url == _LOCAL
 
     @property
+    def is_journal(self) -> bool:
+        """Whether nothing is sent: what the journal lacks stays `pending`."""
+        return self.url == _JOURNAL
+
+    @property
     def host(self) -> str:
         """The host's name, or `local`: what the `endpoint` column says."""
-        return _LOCAL if self.is_local else urlsplit(self.url).hostname or self.url
+        return urlsplit(self.url).hostname or self.url
+
+    @property
+    def identity(self) -> str:
+        """Dialect and address: with the model, what an answer in the journal belongs to."""
+        parts = urlsplit(self.url)
+        return f"{self.dialect} {parts.netloc.rpartition('@')[2].lower()}{parts.path}"
+
+    @property
+    def currency(self) -> str | None:
+        """The currency of the price, where the table of prices has the host."""
+        price = price_of(self.host)
+        return price.currency if price else None
 
     @property
     def is_dashscope(self) -> bool:
@@ -177,7 +195,9 @@ def named(word: str) -> Endpoint:
             return Endpoint.dashscope("cn")
         case "dashscope-us":
             return Endpoint.dashscope("us")
-        case "dashscope-filetrans" | "journal":
+        case "journal":
+            return Endpoint(_JOURNAL, model="")
+        case "dashscope-filetrans":
             message = (
                 f"endpoint={word!r} is not there yet.\n\nHint: use 'dashscope-intl' or 'local'."
             )
@@ -207,7 +227,7 @@ def _address(url: str) -> str:
     except ValueError:
         pass
     message = (
-        f"endpoint={url!r}: 'local', 'dashscope-intl', 'dashscope-cn' or an address "
+        f"endpoint={url!r}: 'local', 'dashscope-intl', 'dashscope-cn', 'journal' or an address "
         "that starts with http(s):// is expected"
     )
     raise OptionError(message)

@@ -6,6 +6,7 @@ one code there, so that the text decides first, then the code, then the HTTP sta
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from asr_pandas.errors import ErrorKind
-    from asr_pandas.model import Retry
+    from asr_pandas.model import Retry, Throttle
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Rule:
     kind: ErrorKind
     retry: Retry
     way_out: str
+    throttle: Throttle | None = None
+    """Which limit was hit, where one was."""
 
 
 _SPLIT = "Cut the audio into pieces of less than 5 minutes"
@@ -80,12 +83,12 @@ _TEXTS: Final[tuple[Rule, ...]] = (
     Rule("free allocated quota exceeded", "billing", "stop", _BILLING),
     Rule("incorrect api key provided", "auth", "stop", _KEY),
     # Clears in a minute on DashScope, unlike OpenAI's error of the same code.
-    Rule("allocated quota exceeded", "rate_limit", "again", _WAIT),
-    Rule("you exceeded your current quota", "rate_limit", "again", _WAIT),
-    Rule("exceeded your current requests", "rate_limit", "again", _WAIT),
-    Rule("rate limit exceeded", "rate_limit", "again", _WAIT),
-    Rule("request rate increased too quickly", "rate_limit", "again", _WAIT),
-    Rule("throttled due to system capacity", "server", "again", _LATER),
+    Rule("allocated quota exceeded", "rate_limit", "again", _WAIT, "quota"),
+    Rule("you exceeded your current quota", "rate_limit", "again", _WAIT, "quota"),
+    Rule("exceeded your current requests", "rate_limit", "again", _WAIT, "rate"),
+    Rule("rate limit exceeded", "rate_limit", "again", _WAIT, "rate"),
+    Rule("request rate increased too quickly", "rate_limit", "again", _WAIT, "burst"),
+    Rule("throttled due to system capacity", "server", "again", _LATER, "capacity"),
 )
 
 _CODES: Final[tuple[Rule, ...]] = (
@@ -106,14 +109,16 @@ _CODES: Final[tuple[Rule, ...]] = (
     Rule("modelnotfound", "model", "stop", _MODEL),
     Rule("model_not_found", "model", "stop", _MODEL),
     Rule("model_not_supported", "model", "stop", _MODEL),
-    Rule("throttling", "rate_limit", "again", _WAIT),
-    Rule("throttling.ratequota", "rate_limit", "again", _WAIT),
-    Rule("throttling.burstrate", "rate_limit", "again", _WAIT),
-    Rule("throttling.allocationquota", "rate_limit", "again", _WAIT),
-    Rule("limitrequests", "rate_limit", "again", _WAIT),
-    Rule("limit_requests", "rate_limit", "again", _WAIT),
-    Rule("limit_burst_rate", "rate_limit", "again", _WAIT),
-    Rule("insufficient_quota", "rate_limit", "again", _WAIT),
+    Rule("throttling", "rate_limit", "again", _WAIT, "rate"),
+    Rule("throttling.ratequota", "rate_limit", "again", _WAIT, "rate"),
+    Rule("throttling.burstrate", "rate_limit", "again", _WAIT, "burst"),
+    Rule("throttling.allocationquota", "rate_limit", "again", _WAIT, "quota"),
+    Rule("limitrequests", "rate_limit", "again", _WAIT, "rate"),
+    Rule("limit_requests", "rate_limit", "again", _WAIT, "rate"),
+    Rule("limit_burst_rate", "rate_limit", "again", _WAIT, "burst"),
+    Rule("insufficient_quota", "rate_limit", "again", _WAIT, "quota"),
+    Rule("modelservingerror", "server", "again", _LATER, "capacity"),
+    Rule("modelunavailable", "server", "again", _LATER, "capacity"),
     Rule("requesttimeout", "timeout", "again", _SLOW),
     Rule("internalerror.timeout", "timeout", "again", _SLOW),
 )
@@ -132,12 +137,11 @@ _STATUSES: Final[tuple[Rule, ...]] = (
     Rule("409", "server", "again", _LATER),
     Rule("413", "too_large", "no", _COMPRESS),
     Rule("415", "format", "no", _CONVERT),
-    Rule("429", "rate_limit", "again", _WAIT),
+    Rule("429", "rate_limit", "again", _WAIT, "rate"),
     Rule("504", "timeout", "again", _SLOW),
 )
 
 _KEY_LIKE: Final = re.compile(r"\bsk-[\w*.-]{4,}|\bBearer\s+\S+")
-_LONGEST_WAIT: Final = 7 * 86_400.0  # seconds; who asks for more has written something else
 _LONGEST_QUOTE: Final = 300  # characters of the service's own words that a message repeats
 
 
@@ -179,6 +183,7 @@ def classify(status: int, body: bytes, *, retry_after: float | None = None) -> F
         retry=rule.retry,
         retry_after=retry_after,
         request_id=request_id,
+        throttle=rule.throttle,
     )
 
 
@@ -218,7 +223,7 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
     Returns
     -------
     float or None
-        Seconds, never negative; None where nothing readable is said.
+        Seconds, however many, never negative; None where nothing readable is said.
 
     Examples
     --------
@@ -228,16 +233,14 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
     """
     for name, seconds_each in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return _wait(float(headers[name]) * seconds_each)
+            seconds = float(headers[name]) * seconds_each
         except (KeyError, ValueError):
             continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
     try:
         date = parsedate_to_datetime(headers.get("retry-after", ""))
-        return _wait((date - now).total_seconds())
+        return max(0.0, (date - now).total_seconds())
     except (TypeError, ValueError):
         # No date; or one without a time zone, which cannot be compared.
         return None
-
-
-def _wait(seconds: float) -> float | None:
-    return max(0.0, seconds) if seconds <= _LONGEST_WAIT else None

@@ -139,7 +139,8 @@ class Chunks:
 def bad_reply(what: str) -> Failure:
     """Describe a reply that cannot be read; the next attempt may bring a whole one."""
     message = f"the service's reply could not be read: {what}. Try the row again later."
-    return Failure(kind="bad_reply", message=message, retry="again")
+    # The work may be done, and billed, all the same.
+    return Failure(kind="bad_reply", message=message, retry="again", unanswered=True)
 
 
 def _content(content: str | list[dict[str, str]] | None) -> str:

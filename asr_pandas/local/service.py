@@ -40,6 +40,8 @@ class Address:
     """The key it wants; valid for this process's life."""
     model: str
     """The recogniser's name, under which it is asked."""
+    identity: str
+    """What determines its answers: weights and decoding options."""
 
 
 _running: dict[tuple[str, str], Address] = {}
@@ -95,7 +97,9 @@ def _launched(recogniser: Recogniser) -> Address:
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     port = launch(create_app(recogniser, key=token))
     url = f"http://{LOOPBACK}:{port}{PATH}"
-    return Address(url=url, token=token, model=recogniser.name)
+    return Address(
+        url=url, token=token, model=recogniser.name, identity=f"local:{recogniser.identity}"
+    )
 
 
 def _after_fork() -> None:

@@ -1,46 +1,71 @@
-"""The fan-out: rows in, one outcome each. A fixed pool of workers pulls rows from an iterator."""
+"""The fan-out: rows in, one outcome each.
+
+A few feeders look rows up, read and claim them; a fixed pool of workers asks for those that are
+left. Between them stands a short queue, so that no worker waits for a disk.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import random
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from asr_pandas.audio.cells import is_missing, read
-from asr_pandas.audio.convert import converted
-from asr_pandas.audio.fit import fit
-from asr_pandas.errors import AudioError
-from asr_pandas.model import CANCELLED, MISSING, PENDING, Failure, Outcome, Request
-from asr_pandas.run.retry import wait_before_next
+from asr_pandas.audio.cells import Reading
+from asr_pandas.errors import JournalError
+from asr_pandas.model import Failure, Outcome
+from asr_pandas.run.asking import Asking
+from asr_pandas.run.journal.journal import Record
+from asr_pandas.run.preparing import Ready, Sendable, fitted, glance, identify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
-    from asr_pandas.model import Clip, Payload, Status, Transcription
-    from asr_pandas.run.pacer import Clock, Pacer
-    from asr_pandas.run.tally import Tally
+    from asr_pandas.run.asking import Service
+    from asr_pandas.run.journal.claims import Claimed
+    from asr_pandas.run.question import Asked, Identities, Row
 
-# Requests in flight until one succeeds, so that a wrong key costs two.
-_UNTIL_FIRST_REPLY: Final = 2
 GRACE: Final = 5.0  # seconds for requests in flight when a run is stopped: they are paid already
 
+_GLANCE: Final = 256  # rows that are looked up in the journal at once
+_FEEDERS: Final = 4
+_TOGETHER: Final = 8  # rows that one feeder reads and claims at once, at most
+_HELD: Final = 32 * 2**20  # bytes of audio that a run may hold; larger files are read twice
+_REMEMBERED: Final = 1024  # rows back; feeders are never so far apart
+_ELSEWHERE: Final = 0.25  # seconds until another process is asked after first
+_LONGEST_ELSEWHERE: Final = 2.0  # seconds
 
-class Sender(Protocol):
-    """Whoever takes a request to the service."""
 
-    async def send(self, request: Request) -> Transcription | Failure:
-        """Send one request, once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One row's question."""
+class Unreadable(NamedTuple):
+    """A row that is settled without being asked about, when it is its turn."""
 
     position: int
-    cell: object
-    language: str | None = None
-    context: str | None = None
+    outcome: Outcome
+
+
+Queue = asyncio.Queue["Ready | Unreadable | None"]
+
+
+class Sink(Protocol):
+    """Where outcomes go."""
+
+    def __setitem__(self, position: int, outcome: Outcome) -> None:
+        """Take a row's outcome; a later one replaces it."""
+
+
+class Recorder(Protocol):
+    """Where outcomes become durable."""
+
+    async def claim(self, key: bytes, *, since: datetime | None = None) -> Claimed | Outcome:
+        """Ask to be the one who asks."""
+
+    async def record(self, record: Record) -> None:
+        """Return when an outcome is durable."""
+
+    async def release(self, key: bytes) -> None:
+        """Give a claim back without an outcome."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,159 +76,252 @@ class Run:
     ----------
     rows : iterable of Row
         What is asked; each is read, sent and forgotten on its own.
-    model : str
-        The model to ask for.
-    sender : Sender
-        The way to the service.
-    pacer : Pacer
-        When a request may leave.
-    clock : Clock
-        The time.
-    tally : Tally
-        Where progress is counted, and the number of rows.
+    asked : Asked
+        What is asked about each.
+    service : Service
+        Who is asked.
+    identities : Identities
+        What clips are known by, and the journal.
+    recorder : Recorder
+        Where outcomes become durable before they count.
+    results : Sink
+        Where they go.
     concurrency : int
         How many rows are under way at once.
-    itn, stream : bool
+    since : datetime, optional
+        How old a recorded outcome may be that is taken instead of asking.
+    fetch : bool
         As in `transcribe`.
     stop_on_failure : bool
         Whether the first row that fails stops the run.
-    chance : callable
-        Random numbers in [0, 1).
     """
 
     rows: Iterable[Row]
-    model: str
-    sender: Sender
-    pacer: Pacer
-    clock: Clock
-    tally: Tally
+    asked: Asked
+    service: Service
+    identities: Identities
+    recorder: Recorder
+    results: Sink
     concurrency: int
-    itn: bool = False
-    stream: bool = False
+    since: datetime | None = None
+    fetch: bool = False
     stop_on_failure: bool = False
-    chance: Callable[[], float] = random.random
-    outcomes: list[Outcome] = field(init=False)
-    """One for each row, `pending` until it is done."""
     stopped_by: tuple[int, Failure] | None = field(init=False, default=None)
     """The position and the failure that stopped the run before its end."""
-    _queue: Iterator[Row] = field(init=False)
-    _in_flight: set[asyncio.Task[Any] | None] = field(init=False, default_factory=set)
+    broken_by: JournalError | None = field(init=False, default=None)
+    """What kept the run from recording."""
+    _reading: Reading = field(init=False)
+    _source: Iterator[Row] = field(init=False)
+    _seen: deque[Row] = field(init=False, default_factory=deque)
+    _looking: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     _stopping: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    _answered: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        """Start with every row pending."""
-        self.outcomes = [PENDING] * self.tally.rows
-        self._queue = iter(self.rows)
+    _settling: set[asyncio.Task[None] | None] = field(init=False, default_factory=set)
+    _twins: dict[bytes, list[int]] = field(init=False, default_factory=dict)
+    _paid: dict[bytes, tuple[int, Outcome]] = field(init=False, default_factory=dict)
+    _elsewhere: dict[bytes, Row] = field(init=False, default_factory=dict)
 
     async def finish(self) -> None:
         """Work through all rows, or until the run is stopped."""
-        async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(self._work(number)) for number in range(self.concurrency)]
-            watch = group.create_task(self._watch(workers))
-            await asyncio.wait(workers)
-            watch.cancel()
+        self._reading = Reading(
+            hold=_HELD // (self.concurrency + self._ahead),
+            fetch=self.fetch,
+            stores=self.identities.stores,
+        )
+        await self._round(self.rows)
+        wait = _ELSEWHERE
+        while self._elsewhere and not self._stopping.is_set():
+            # Another process is asking for these at this moment: its answers are as good.
+            await self._or_stopped(wait)
+            wait = min(_LONGEST_ELSEWHERE, wait * 1.5)
+            rows, self._elsewhere = self._elsewhere, {}
+            await self._round(rows.values())
 
     def stop(self) -> None:
         """Send nothing new, and give what is in flight a short grace."""
         self._stopping.set()
+        self.service.gate.close()
 
-    async def _watch(self, workers: list[asyncio.Task[None]]) -> None:
+    @property
+    def _together(self) -> int:
+        return max(1, min(_TOGETHER, self.concurrency // _FEEDERS))
+
+    @property
+    def _ahead(self) -> int:
+        """Rows that may be read before a worker is free."""
+        return _FEEDERS * self._together
+
+    async def _or_stopped(self, seconds: float) -> None:
+        sleeping = asyncio.ensure_future(self.service.clock.sleep(seconds))
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait([sleeping, stopping], return_when=asyncio.FIRST_COMPLETED)
+        sleeping.cancel()
+        stopping.cancel()
+
+    async def _round(self, rows: Iterable[Row]) -> None:
+        self._source = iter(rows)
+        queue: Queue = asyncio.Queue(maxsize=self._ahead)
+        async with asyncio.TaskGroup() as group:
+            feeding = group.create_task(self._feed_all(queue))
+            workers = [group.create_task(self._work(queue)) for _ in range(self.concurrency)]
+            watch = group.create_task(self._watch([feeding, *workers]))
+            await asyncio.wait([feeding, *workers])
+            watch.cancel()
+
+    async def _watch(self, tasks: list[asyncio.Task[None]]) -> None:
         await self._stopping.wait()
-        for worker in workers:
-            if worker not in self._in_flight:
-                worker.cancel()
-        await self.clock.sleep(GRACE)
-        for worker in workers:
-            worker.cancel()
+        for task in tasks:
+            if task not in self.service.in_flight and task not in self._settling:
+                task.cancel()
+        await self.service.clock.sleep(GRACE)
+        for task in tasks:
+            task.cancel()
 
-    async def _work(self, number: int) -> None:
-        if number >= _UNTIL_FIRST_REPLY:
-            await self._answered.wait()
-        for row in self._queue:
-            outcome = await self._answer(row)
-            self.outcomes[row.position] = outcome
-            self.tally.add(outcome)
-            self._judge(row.position, outcome)
-            if self._stopping.is_set():
+    # From here on in the order in which a row meets them.
+
+    async def _feed_all(self, queue: Queue) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_FEEDERS, self.concurrency)):
+                group.create_task(self._feed(queue))
+        await queue.put(None)
+
+    async def _feed(self, queue: Queue) -> None:
+        try:
+            while rows := await self._next():
+                for ready in await self._claimed(await self._identified(rows)):
+                    await queue.put(ready)
+        except JournalError as error:
+            self._break(error)
+
+    async def _next(self) -> list[Row]:
+        """Return some rows whose answers are not seen at a glance."""
+        async with self._looking:
+            while not self._seen and (rows := list(islice(self._source, _GLANCE))):
+                await self._glance(rows)
+            count = min(len(self._seen), self._together)
+            return [self._seen.popleft() for _ in range(count)]
+
+    async def _glance(self, rows: list[Row]) -> None:
+        """Deliver what is recorded already."""
+        found = await asyncio.to_thread(
+            glance, rows, asked=self.asked, identities=self.identities, since=self.since
+        )
+        for row, seen in zip(rows, found, strict=True):
+            if isinstance(seen, Outcome):
+                self._deliver(row.position, seen)
+            else:
+                self._seen.append(seen)
+
+    async def _identified(self, rows: list[Row]) -> list[Ready | Unreadable]:
+        """Read rows, and leave those out that ask what another asks."""
+        found = await asyncio.to_thread(
+            identify, rows, asked=self.asked, identities=self.identities, reading=self._reading
+        )
+        leading: list[Ready | Unreadable] = []
+        for row, ready in zip(rows, found, strict=True):
+            if isinstance(ready, Outcome):
+                leading.append(Unreadable(row.position, ready))
+            elif row.position != (twins := self._twins.setdefault(ready.key, [row.position]))[0]:
+                twins.append(row.position)
+            else:
+                leading.append(ready)
+        return leading
+
+    async def _claimed(self, rows: list[Ready | Unreadable]) -> list[Ready | Unreadable]:
+        """Leave out what is recorded after all, or what another process asks at this moment."""
+        leading = [row for row in rows if isinstance(row, Ready)]
+        claims = await asyncio.gather(
+            *(self.recorder.claim(ready.key, since=self.since) for ready in leading)
+        )
+        for ready, claimed in zip(leading, claims, strict=True):
+            if isinstance(claimed, Outcome):
+                self._settle_all(ready.key, claimed.as_reused())
+            elif claimed == "theirs":
+                self._elsewhere[ready.key] = ready.row
+        ours = {ready.key for ready, claim in zip(leading, claims, strict=True) if claim == "ours"}
+        return [row for row in rows if isinstance(row, Unreadable) or row.key in ours]
+
+    async def _work(self, queue: Queue) -> None:
+        try:
+            while (ready := await queue.get()) is not None:
+                if isinstance(ready, Unreadable):
+                    self._settle(*ready)
+                else:
+                    await self._ask(ready)
+                if self._stopping.is_set():
+                    return
+            queue.put_nowait(None)  # for the next worker
+        except JournalError as error:
+            self._break(error)
+
+    async def _ask(self, ready: Ready) -> None:
+        """Ask for all rows that ask the same, of this run and of every other process."""
+        sent = await self._fitted(ready)
+        if isinstance(sent, Outcome):
+            await self.recorder.release(ready.key)
+            self._settle_all(ready.key, sent)
+            return
+        asking = Asking(service=self.service, request=sent.request, clip=sent.clip)
+        try:
+            outcome = await asking.outcome()
+            await self._record(ready, outcome)
+        except asyncio.CancelledError:
+            self.results[ready.row.position] = asking.cut_off()
+            raise
+        self._settle_all(ready.key, outcome)
+
+    async def _fitted(self, ready: Ready) -> Sendable | Outcome:
+        if ready.is_quick:
+            return fitted(ready, asked=self.asked, reading=self._reading)
+        return await asyncio.to_thread(fitted, ready, asked=self.asked, reading=self._reading)
+
+    async def _record(self, ready: Ready, outcome: Outcome) -> None:
+        worker = asyncio.current_task()
+        self._settling.add(worker)
+        try:
+            if not outcome.attempts:
+                await self.recorder.release(ready.key)
                 return
-        # Whoever still waits for the first reply has nothing left to do.
-        self._answered.set()
+            question = self.asked.question(ready.row, ready.identity)
+            await self.recorder.record(
+                Record(key=ready.key, question=question, audio=ready.identity, outcome=outcome)
+            )
+        finally:
+            self._settling.discard(worker)
 
-    def _judge(self, position: int, outcome: Outcome) -> None:
-        if outcome.transcription is not None:
-            self._answered.set()
+    def _settle_all(self, key: bytes, outcome: Outcome) -> None:
+        """Settle the row that asked, and those that were waiting for the same answer."""
+        first, *others = sorted(self._twins.pop(key))
+        self._settle(first, outcome)
+        self._first_pays(key, first, outcome)
+        if outcome.failure is not None and outcome.failure.retry == "stop":
+            return  # the others were not sent, and stay pending
+        for position in others:
+            self._settle(position, outcome.as_reused())
+
+    def _first_pays(self, key: bytes, position: int, outcome: Outcome) -> None:
+        """Let the first of equal rows be the one that paid, also where it was read later."""
+        if not outcome.reused:
+            self._paid[key] = (position, outcome)
+            if len(self._paid) > _REMEMBERED:
+                del self._paid[next(iter(self._paid))]
+            return
+        payer, paid = self._paid.get(key, (position, outcome))
+        if position < payer:
+            self._paid[key] = (position, paid)
+            self.results[payer], self.results[position] = paid.as_reused(), paid
+
+    def _settle(self, position: int, outcome: Outcome) -> None:
+        self._deliver(position, outcome)
         failure = outcome.failure
         if failure is not None and (failure.retry == "stop" or self.stop_on_failure):
             self.stopped_by = self.stopped_by or (position, failure)
             self.stop()
 
-    async def _answer(self, row: Row) -> Outcome:
-        if is_missing(row.cell):
-            return MISSING
-        try:
-            clip, payload = await asyncio.to_thread(_prepare, row.cell)
-        except AudioError as error:
-            failure = Failure(kind=error.kind, message=str(error))
-            return Outcome(status="failed", failure=failure)
-        request = Request(
-            payload=payload,
-            model=self.model,
-            language=row.language,
-            itn=self.itn,
-            context=row.context,
-            stream=self.stream,
-        )
-        return await self._ask(row.position, clip, request)
+    def _break(self, error: JournalError) -> None:
+        self.broken_by = self.broken_by or error
+        self.stop()
 
-    async def _ask(self, position: int, clip: Clip, request: Request) -> Outcome:
-        attempts = 0
-        while True:
-            await self.pacer.turn()
-            attempts += 1
-            began = self.clock.time()
-            reply = await self._send(position, request)
-            outcome = Outcome(
-                status=_status(reply),
-                transcription=None if isinstance(reply, Failure) else reply,
-                failure=reply if isinstance(reply, Failure) else None,
-                duration=clip.duration,
-                language_given=request.language is not None,
-                attempts=attempts,
-                latency=self.clock.time() - began,
-                transcribed_at=self.clock.now(),
-            )
-            wait = self._wait_after(reply, attempts)
-            if wait is None or self._stopping.is_set():
-                return outcome
-            self.outcomes[position] = outcome
-            await self.clock.sleep(wait)
-
-    async def _send(self, position: int, request: Request) -> Transcription | Failure:
-        # If it is cancelled in flight, the service may have done, and billed, the work.
-        self.outcomes[position] = CANCELLED
-        worker = asyncio.current_task()
-        self._in_flight.add(worker)
-        try:
-            return await self.sender.send(request)
-        finally:
-            self._in_flight.discard(worker)
-
-    def _wait_after(self, reply: Transcription | Failure, attempts: int) -> float | None:
-        if not isinstance(reply, Failure):
-            return None
-        wait = wait_before_next(reply, attempts=attempts, chance=self.chance())
-        if wait is not None and reply.kind == "rate_limit":
-            self.pacer.pause(wait)
-        return wait
-
-
-def _prepare(cell: object) -> tuple[Clip, Payload]:
-    clip = read(cell)
-    return clip, fit(converted(clip))
-
-
-def _status(reply: Transcription | Failure) -> Status:
-    if isinstance(reply, Failure):
-        return "failed"
-    return "ok" if reply.text.strip() else "empty"
+    def _deliver(self, position: int, outcome: Outcome) -> None:
+        self.results[position] = outcome
+        if outcome.status != "pending":
+            self.service.tally.add(outcome)

@@ -21,71 +21,105 @@ if TYPE_CHECKING:
 _POLL: Final = 0.1  # seconds between two looks
 
 
-def call(
-    work: Callable[[], Coroutine[Any, Any, object]],
-    *,
-    stop: Callable[[], object],
-    draw: Callable[[], object] = lambda: None,
-) -> bool:
-    """Run a coroutine to its end and stay interruptible.
+class Call:
+    """A coroutine under way on the loop thread.
 
     Parameters
     ----------
     work : callable
-        Makes the coroutine that is run, on the loop thread.
+        Makes the coroutine, on that thread.
     stop : callable
-        Called on that thread at the first interrupt: it should let the work come to an early end. A
-        second interrupt cancels the work.
-    draw : callable
-        Called here, every tenth of a second and once at the end.
-
-    Returns
-    -------
-    bool
-        Whether there was an interrupt.
+        Called there when the work should come to an early end.
     """
-    loop = _loop(os.getpid())
-    running: list[asyncio.Task[object]] = []
-    interrupts: list[int] = []
 
-    async def cancellable() -> None:
-        running.append(asyncio.ensure_future(work()))
-        await asyncio.wait(running)
+    def __init__(
+        self, work: Callable[[], Coroutine[Any, Any, object]], *, stop: Callable[[], object]
+    ) -> None:
+        self._loop = _loop(os.getpid())
+        self._stop = stop
+        self._task: asyncio.Task[object] | None = None
 
-    def cancel() -> None:
-        running[0].cancel()
+        async def cancellable() -> None:
+            self._task = asyncio.ensure_future(work())
+            await asyncio.wait([self._task])
 
-    def interrupt(*_: object) -> None:
-        interrupts.append(1)
-        loop.call_soon_threadsafe(stop if len(interrupts) == 1 else cancel)
+        self._future = asyncio.run_coroutine_threadsafe(cancellable(), self._loop)
 
-    with _told_of_interrupts(interrupt):
-        future = asyncio.run_coroutine_threadsafe(cancellable(), loop)
+    @property
+    def is_done(self) -> bool:
+        """Whether the work has ended."""
+        return self._future.done()
+
+    def stop(self) -> None:
+        """Let the work come to an early end."""
+        self._loop.call_soon_threadsafe(self._stop)
+
+    def cancel(self) -> None:
+        """End the work at once."""
+        self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+
+    def wait(self, interrupts: Interrupts, *, draw: Callable[[], object] = lambda: None) -> None:
+        """Wait for the end of the work, and stay interruptible.
+
+        Parameters
+        ----------
+        interrupts : Interrupts
+            The first stops the work, the second cancels it.
+        draw : callable
+            Called here, every tenth of a second and once at the end.
+        """
+        interrupts.tell(self._interrupted)
         try:
-            while not future.done():
-                wait([future], timeout=_POLL)
+            while not self._future.done():
+                wait([self._future], timeout=_POLL)
                 draw()
         except BaseException:
             # Whatever ends the wait ends the work: nobody would know that it goes on, and pays.
-            loop.call_soon_threadsafe(stop)
-            loop.call_soon_threadsafe(cancel)
+            self.stop()
+            self.cancel()
             raise
-    if not running[0].cancelled():
-        running[0].result()
-    return bool(interrupts)
+        if self._task is not None and not self._task.cancelled():
+            self._task.result()
+
+    def _interrupted(self, times: int) -> None:
+        if times == 1:
+            self.stop()
+        else:
+            self.cancel()
+
+
+class Interrupts:
+    """Presses of the stop button, while they are in hand."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._listener: Callable[[int], None] | None = None
+
+    def press(self, *_: object) -> None:
+        """Count one; it is the handler of a signal."""
+        self.count += 1
+        if self._listener is not None:
+            self._listener(self.count)
+
+    def tell(self, listener: Callable[[int], None]) -> None:
+        """Name who is told of each, with its number; those that came before too."""
+        self._listener = listener
+        for number in range(1, self.count + 1):
+            listener(number)
 
 
 @contextmanager
-def _told_of_interrupts(interrupt: Callable[..., None]) -> Iterator[None]:
+def in_hand() -> Iterator[Interrupts]:
     """Take SIGINT in hand: as an exception it could strike between any two steps of ours."""
+    interrupts = Interrupts()
     before = signal.getsignal(signal.SIGINT)
     # Signals are the main thread's; and who ignores them, or has none of Python's, keeps that.
     if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
+        yield interrupts
         return
-    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, interrupts.press)
     try:
-        yield
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, before)
 

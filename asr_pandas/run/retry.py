@@ -6,30 +6,41 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from asr_pandas.model import Failure
+    from asr_pandas.model import Failure, Throttle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long one kind of failure is borne."""
+    """How long a row waits after one kind of failure: at least, and a random part of a bound."""
 
-    attempts: int
-    first_wait: float
-    """Seconds; the bound of the random wait doubles with each attempt."""
-    longest_wait: float
+    least: float = 0.0
+    """Seconds."""
+    first_bound: float = 0.0
+    """Seconds; it doubles with each attempt."""
+    longest_bound: float = 0.0
     """Seconds."""
 
 
-# A rate limit clears within a minute (vendor's docs), so its waits must be able to outlast one.
-_THROTTLED: Final = Patience(attempts=10, first_wait=2.0, longest_wait=75.0)
-_BROKEN: Final = Patience(attempts=5, first_wait=1.0, longest_wait=30.0)
+_ATTEMPTS: Final = 5  # that a limit has not refused
+_BROKEN: Final = Patience(first_bound=1.0, longest_bound=30.0)
+_THROTTLED: Final[dict[Throttle, Patience]] = {
+    # The pacer spaces them; a row that slept beside it would only come last.
+    "rate": Patience(),
+    "burst": Patience(least=1.0, first_bound=2.0, longest_bound=8.0),
+    # Clears in a minute (vendor's docs).
+    "quota": Patience(least=60.0, first_bound=15.0, longest_bound=15.0),
+    "capacity": Patience(least=1.0, first_bound=2.0, longest_bound=75.0),
+}
 
 
-def wait_before_next(failure: Failure, *, attempts: int, chance: float) -> float | None:
+def wait_before_next(
+    failure: Failure, *, attempts: int, chance: float, throttled: int = 0
+) -> float | None:
     """Decide how long to wait before a row is asked again.
 
     Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/. What the
-    service asks for (`Retry-After`) is a lower bound, to which the jitter is added.
+    service asks for (`Retry-After`) is a lower bound, to which the rest is added. No row fails
+    because a limit lasts: how long that is borne is the run's patience, not one row's.
 
     Parameters
     ----------
@@ -39,6 +50,8 @@ def wait_before_next(failure: Failure, *, attempts: int, chance: float) -> float
         How often the row has been sent, 1 or more.
     chance : float
         A random number in [0, 1).
+    throttled : int
+        How many of the attempts a limit refused (`failure.throttle`), with the last one.
 
     Returns
     -------
@@ -52,8 +65,19 @@ def wait_before_next(failure: Failure, *, attempts: int, chance: float) -> float
     >>> wait_before_next(lost, attempts=3, chance=0.5)
     2.0
     """
-    patience = _THROTTLED if failure.kind == "rate_limit" else _BROKEN
-    if failure.retry != "again" or attempts >= patience.attempts:
+    if failure.retry != "again":
         return None
-    bound = min(patience.longest_wait, patience.first_wait * 2.0 ** (attempts - 1))
-    return (failure.retry_after or 0.0) + chance * bound
+    if failure.throttle is not None:
+        wait = _wait(_THROTTLED[failure.throttle], max(1, throttled), chance)
+    elif attempts - throttled >= _ATTEMPTS:
+        return None
+    else:
+        wait = _wait(_BROKEN, attempts - throttled, chance)
+    return (failure.retry_after or 0.0) + wait
+
+
+def _wait(patience: Patience, times: int, chance: float) -> float:
+    # Beyond, the bound is reached, and the power would be too large for a float.
+    doublings = min(times - 1, 10)
+    bound = min(patience.longest_bound, patience.first_bound * 2.0**doublings)
+    return patience.least + chance * bound

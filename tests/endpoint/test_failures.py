@@ -128,6 +128,35 @@ def test_each_error_has_its_kind_in_both_of_the_service_s_forms(
     assert failures[1].request_id == "r-1"
 
 
+LIMITS = [
+    (429, "Throttling.RateQuota", "Requests rate limit exceeded", "rate"),
+    (429, "LimitRequests", "You exceeded your current requests list", "rate"),
+    (429, "limit_requests", "", "rate"),
+    (429, "Throttling", "", "rate"),
+    (429, "", "", "rate"),
+    (429, "Throttling.BurstRate", "Request rate increased too quickly", "burst"),
+    (429, "limit_burst_rate", "", "burst"),
+    (429, "Throttling.AllocationQuota", "Allocated quota exceeded", "quota"),
+    (429, "insufficient_quota", "You exceeded your current quota, please check…", "quota"),
+    (503, "ModelServingError", "Too many requests… throttled due to system capacity", "capacity"),
+    (503, "ModelServingError", "", "capacity"),
+    (503, "ModelUnavailable", "Model is unavailable.", "capacity"),
+    (429, "Throttling.AllocationQuota", "Free allocated quota exceeded.", None),
+    (429, "PrepaidBillOverdue", "The prepaid bill is overdue.", None),
+    (503, "", "", None),
+    (500, "InternalError", "Internal error.", None),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "message", "throttle"), LIMITS)
+def test_a_refusal_tells_which_limit_was_hit(
+    status: int, code: str, message: str, throttle: str | None
+) -> None:
+    failure = classify(status, orjson.dumps({"error": {"message": message, "code": code}}))
+
+    assert failure.throttle == throttle
+
+
 @given(status=st.integers(200, 599), body=st.binary() | st.text().map(str.encode))
 def test_whatever_comes_back_becomes_a_failure_with_a_message(status: int, body: bytes) -> None:
     failure = classify(status, body)
@@ -186,7 +215,13 @@ NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
         ({"retry-after": format_datetime(NOW - timedelta(hours=3), usegmt=True)}, 0.0),
         ({"retry-after": "-3"}, 0.0),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "864000"}, 864_000.0),
+        ({"retry-after-ms": "864000000"}, 864_000.0),
+        ({"retry-after": format_datetime(NOW + timedelta(days=30), usegmt=True)}, 30 * 86_400.0),
         ({"retry-after": "inf"}, None),
+        ({"retry-after": "-inf"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after-ms": "nan", "retry-after": "7"}, 7.0),
         ({"retry-after": "Sun, 22 Nov 2026 12:00:00"}, None),
     ],
 )

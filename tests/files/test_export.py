@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_pandas import columns
-from asr_pandas.columns import Source
 from asr_pandas.errors import OptionError
 from asr_pandas.files.export import check_target, form_of, keep, write
 from asr_pandas.files.render import TextForm, for_terminal, one_line, render
@@ -33,8 +32,7 @@ def result(*texts: str) -> pd.DataFrame:
     failed = Outcome(status="failed", failure=Failure(kind="format", message="no. Hint: yes."))
     outcomes += [failed, MISSING]
     names = [f"{position}.wav" for position in range(len(outcomes))]
-    source = Source("local", "whisper-base", None)
-    results = columns.build(outcomes, source=source, index=pd.RangeIndex(len(outcomes)))
+    results = columns.build(outcomes, index=pd.RangeIndex(len(outcomes)))
     return pd.concat([pd.DataFrame({"audio": names}), results], axis=1)
 
 

@@ -234,7 +234,10 @@ def test_serve_says_how_to_call_it_and_ends_with_ctrl_c(key: str | None) -> None
         assert server.stdout is not None
         line = server.stdout.readline()
         address = Address(
-            url=re.findall(r'base_url="([^"]+)"', line)[0], token=key or "", model="m"
+            url=re.findall(r'base_url="([^"]+)"', line)[0],
+            token=key or "",
+            model="m",
+            identity="local:m",
         )
         statuses = [answer(address, "/models", key=sent) for sent in (key, "guess")]
         server.send_signal(signal.SIGINT)
