@@ -1,5 +1,5 @@
 # Everything happens in .venv; a second run finds it made.
-# make demo · make test · make notebook · make figures · make lock · make apt
+# make demo · make test · make proof · make notebook · make figures · make lock · make apt
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python, \
 	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
@@ -9,7 +9,7 @@ SPEECH := $(foreach l,en es fr,asterisk-core-sounds-$(l) asterisk-core-sounds-$(
 OLD_PANDAS := .venv/pandas-2.2
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint types imports unit old-pandas notebooks notebook figures lock apt clean
+.PHONY: demo test proof lint types imports unit old-pandas notebooks notebook figures lock apt clean
 
 demo: .venv/.runs
 	$(BIN)/asr-pandas demo
@@ -33,13 +33,19 @@ unit: .venv/.tests
 # The oldest pandas that is supported, laid over the others: only what sees pandas runs again.
 old-pandas: $(OLD_PANDAS)
 	PYTHONPATH=$(OLD_PANDAS) $(BIN)/python -m pytest -q -W default tests/test_transcribe.py \
-		tests/test_doors.py tests/test_columns.py tests/test_delivery.py tests/files
+		tests/test_doors.py tests/test_columns.py tests/test_delivery.py tests/files \
+		tests/test_usage.py tests/test_retrying.py tests/test_plan.py
 
 notebooks: .venv/.tests
-	env -u DASHSCOPE_API_KEY $(BIN)/python -m pytest -p nbval --nbval notebooks
+	env -u DASHSCOPE_API_KEY ASR_PANDAS_JOURNAL=$$(mktemp -d)/journal.sqlite \
+		$(BIN)/python -m pytest -p nbval --nbval notebooks
 
 notebook: .venv/.tests
 	$(BIN)/jupyter lab notebooks/quickstart.ipynb
+
+# Minutes long, and not part of the tests: the promises at full size.
+proof: .venv/.tests
+	$(BIN)/python -m tests.proof
 
 # Minutes long, and not part of the tests: the figures in the README.
 figures: .venv/.tests

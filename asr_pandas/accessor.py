@@ -38,14 +38,16 @@ class FrameAccessor:
         """Transcribe a column of audio.
 
         Works in scripts, in notebooks and inside a running event loop. One bad row never takes
-        another with it: it says what was wrong in `status`, `error` and `message`. There is no
-        journal yet: **running it again asks, and pays, for every row again**, so keep the result.
+        another with it: it says what was wrong in `status`, `error` and `message`. Every outcome is
+        recorded before it counts: running it again, here or elsewhere on this machine, asks only
+        for what has no result yet.
 
         Parameters
         ----------
         column : label
             The column that holds the audio: paths (`~`, relative, `file://`), http(s) URLs (the
-            service fetches them), data URLs, bytes, or Hugging Face dicts `{"bytes", "path"}`.
+            service fetches them), stores (`s3://`, `gs://`, `hf://`…), data URLs, bytes, or Hugging
+            Face dicts `{"bytes", "path"}`.
             None, NaN and blank cells are `missing`. Up to 5 minutes and 10 MB (after Base64) each;
             what the service lists passes bit for bit, M4A and others are converted to FLAC.
         language : str, optional
@@ -64,11 +66,28 @@ class FrameAccessor:
         endpoint : Endpoint or str, optional
             `"local"`, `"dashscope-intl"`, `"dashscope-cn"`, an address, or an `Endpoint`. Left
             out: what `asr_pandas.use` set; else DashScope where `DASHSCOPE_API_KEY` is set; else
-            the embedded recogniser, for up to 2 hours of audio.
+            the embedded recogniser, for up to 2 hours of audio. `"journal"` sends nothing and takes
+            what is recorded, of any service.
         concurrency : int, optional
             How many rows are under way at once; 16 for a hosted service, 2 for the embedded one.
         rpm : float, optional
-            Requests per minute; left out, the endpoint's own limit (DashScope: 100).
+            Requests per minute; left out, the endpoint's own limit (DashScope: 100), else it is
+            learned. All processes of this machine share it.
+        fetch : bool, default False
+            Download http(s) URLs here and send their audio; what nobody can identify by its
+            address is then recorded by its content.
+        budget : float or str, optional
+            What this call may newly pay, in the endpoint's currency, or `"50 USD"`. A row reserves
+            the price of its duration, rounded up (of 300 seconds where the duration is not exact);
+            rows that do not fit stay `pending`.
+        patience : float or str, default "10min"
+            How long a service that is down is waited for; then the rest stays `pending`. Waits
+            that the service asks for do not count.
+        journal : bool or path, default True
+            Where outcomes are recorded: one file in the user's data folder
+            (`asr_pandas.journal.path`), or `ASR_PANDAS_JOURNAL`; a path; False for nowhere.
+        reuse : bool or str, default True
+            Whether recorded results are taken: False pays again, `"30d"` takes no older ones.
         errors : {"coerce", "raise"}
             `"coerce"`: a failed row is a value. `"raise"`: the first failed row raises.
         on_interrupt : {"raise", "return"}
@@ -78,11 +97,12 @@ class FrameAccessor:
         progress : bool, optional
             True for a bar, False for silence; left out, a bar where somebody can see it.
         columns : {"basic", "full"}
-            `"full"` adds model, endpoint, request_id, times, attempts, cost (in the endpoint's
+            `"full"` adds model, endpoint, request_id, times, attempts, `unanswered` (attempts that
+            ended without a reply, and may have been billed), `reused`, cost (in the endpoint's
             currency: USD, for `dashscope-cn` CNY) and more.
         prefix : str
             Put before every result column's name, so that two services' results fit side by side.
-        channels, skip_silence, shrink, fetch, upload, budget, journal, reuse, watch
+        channels, skip_silence, shrink, upload, watch
             Not there yet: any value but the default raises `NotImplementedError`, which says what
             to do instead.
 
@@ -109,7 +129,16 @@ class FrameAccessor:
         RowFailed
             With `errors="raise"`: a row failed; `.partial` has what is finished.
         Interrupted
-            The stop button was pressed; `.partial` has what is finished.
+            The stop button was pressed; `.partial` has what is finished. Nothing new is sent, and
+            what is in flight gets 5 seconds; pressed again, none.
+        JournalError
+            Outcomes cannot be recorded, and nothing more was sent; `.partial` has what is finished.
+
+        Warns
+        -----
+        AsrWarning
+            The budget is spent, or the service did not come back; or the results come from several
+            models, or from more than 30 days.
 
         Examples
         --------

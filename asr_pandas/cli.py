@@ -1,4 +1,4 @@
-"""`asr-pandas` in a shell: `transcribe`, `serve`, `demo`.
+"""`asr-pandas` in a shell: `transcribe`, `plan`, `serve`, `demo`.
 
 Exit codes: 0 every row is done · 1 some rows failed, or the results could not be written · 2 the
 call cannot be carried out, nothing was sent · 3 the service refused to go on (key, account, model)
@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(parsed: argparse.Namespace) -> int:
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "transcribe": _transcribe,
+        "plan": _plan,
         "serve": _serve,
         "demo": _demo,
     }
@@ -71,6 +72,15 @@ def _transcribe(parsed: argparse.Namespace) -> int:
         raise
     delivered = _deliver(out, column, parsed)
     return _verdict(out, parsed.prefix or "") if delivered else _FAILED
+
+
+def _plan(parsed: argparse.Namespace) -> int:
+    frame, column = read_sources(parsed.sources, column=parsed.column)
+    plan = frame.asr.plan(column, deep=parsed.deep, **_options(parsed))
+    if sys.stdout is not None:
+        sys.stdout.write(f"{for_terminal(str(plan))}\n")
+        sys.stdout.flush()
+    return 0
 
 
 def _check_output(output: str) -> None:

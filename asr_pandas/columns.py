@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from asr_pandas.model import PENDING
 
@@ -187,12 +188,15 @@ class Sheet:
         """
         with self._lock:
             arrays = [cells.array(copy=not last) for cells in self._cells]
+            if last:
+                self._cells = []
         return pd.DataFrame(
             {
                 prefix + column.name: pd.Series(array, index=index)
                 for column, array in zip(self._columns, arrays, strict=True)
             },
             index=index,
+            copy=False,
         )
 
 
@@ -234,20 +238,37 @@ class _Numbers:
 
 
 class _Texts:
-    """Texts; the few words that a column repeats in every row are kept once."""
+    """Texts, in blocks: those that are full are packed as pandas keeps them."""
+
+    _BLOCK: Final = 4_096
 
     def __init__(self, rows: int, *, words: bool, first: str | None) -> None:
-        self._values: list[str | None] = [first] * rows
+        starts = range(0, rows, self._BLOCK)
+        self._blocks: list[Any] = [[first] * min(self._BLOCK, rows - start) for start in starts]
+        self._written = [0 for _ in starts]
         self._words = words
 
     def put(self, position: int, value: Any) -> None:  # noqa: ANN401
-        self._values[position] = sys.intern(value) if value and self._words else value
+        number, cell = divmod(position, self._BLOCK)
+        block = self._blocks[number]
+        if not isinstance(block, list):
+            block = self._blocks[number] = block.to_pylist()  # a row is written anew
+        # A word that every row repeats is kept once.
+        block[cell] = sys.intern(value) if value and self._words else value
+        self._written[number] += 1
+        if self._written[number] == len(block) and TEXT == "str":
+            self._blocks[number] = _packed(block)
 
-    def array(self, *, copy: bool) -> Any:  # noqa: ANN401
-        array = pd.array(self._values, dtype=TEXT)
-        if not copy:
-            self._values.clear()
-        return array
+    def array(self, *, copy: bool) -> Any:  # noqa: ANN401, ARG002
+        blocks = self._blocks
+        if TEXT != "str":
+            return pd.array([text for block in blocks for text in block], dtype=TEXT)
+        packed = [_packed(block) if isinstance(block, list) else block for block in blocks]
+        return pd.array(pa.chunked_array(packed, pa.large_string()), dtype=TEXT)
+
+
+def _packed(block: list[str | None]) -> pa.Array:
+    return pa.array(block, pa.large_string())
 
 
 class _Times:

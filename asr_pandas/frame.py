@@ -216,10 +216,10 @@ def attach(
     record: dict[str, str],
     replaced: Sequence[str],
 ) -> pd.DataFrame:
-    """Put the result columns behind the frame's own, in a new frame with the same rows."""
+    """Move the result columns behind the frame's own, in a new frame with the same rows."""
     out = frame.drop(columns=list(replaced))
-    for name in results.columns:
-        out[name] = results[name].array
+    for name in list(results.columns):
+        out[name] = results.pop(name).array  # one after the other: no two of all in memory
     others = [old for old in _records(frame) if old["prefix"] != record["prefix"]]
     out.attrs[_RECORD] = [*others, record]
     return out

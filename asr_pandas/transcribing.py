@@ -184,7 +184,8 @@ class Transcribing:
             since=call.since,
             row_name=call.place.row_name,
         )
-        await run.finish()
+        if not self._stopped:
+            await run.finish()
 
     def _new_run(
         self, reached: Reached, sender: Sender, identities: Identities, recorder: Recorder

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -139,6 +141,11 @@ def service() -> Iterator[Callable[[Answer], Service]]:
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
     loop.close()
+
+
+def pytest_configure() -> None:
+    """Keep the examples in docstrings, which no fixture reaches, out of the user's folders too."""
+    os.environ["ASR_PANDAS_JOURNAL"] = f"{tempfile.mkdtemp(prefix='asr-pandas-')}/journal.sqlite"
 
 
 @pytest.fixture(autouse=True)

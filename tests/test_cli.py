@@ -186,3 +186,30 @@ def test_the_demo_shows_transcripts_whole_and_writes_what_plain_pandas_opens(
     bundled = frame.iloc[:11]
     assert bundled["status"].tolist() == ["ok"] * 9 + ["empty", "failed"]
     assert bundled["transcript"][:9].tolist() == bundled["reference"][:9].tolist()
+
+
+def test_a_plan_is_printed_and_nothing_is_sent(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "a.wav").write_bytes((BUNDLED / "order_8k.wav").read_bytes())
+
+    code = main(["plan", str(tmp_path), "--endpoint", "dashscope-intl", "--no-journal"])
+
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "rows        1\n" in said
+    assert "4 s of audio, for dashscope-intl.aliyuncs.com" in said
+
+
+def test_what_is_recorded_is_not_asked_for_again_in_a_shell(
+    service: Callable[[Answer], Service], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in = service(always(completion()))
+    (tmp_path / "a.wav").write_bytes((BUNDLED / "order_8k.wav").read_bytes())
+    call = ["transcribe", str(tmp_path / "a.wav"), "--endpoint", stand_in.url, "-q"]
+
+    codes = [main([*call, *more]) for more in ([], [], ["--no-reuse"], ["--reuse", "1d"])]
+
+    assert codes == [0, 0, 0, 0]
+    assert len(stand_in.asked) == 2
+    assert capsys.readouterr().out == "Good morning.\n" * 4

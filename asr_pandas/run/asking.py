@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from asr_pandas.run.pace.pacer import Pacer
     from asr_pandas.run.shown.tally import Tally
 
-_OVER_BUDGET: Final = replace(
+OVER_BUDGET: Final = replace(
     PENDING, note="The budget does not reach this far. Run the cell again with a larger budget=."
 )
-_NO_PATIENCE: Final = replace(
+NO_PATIENCE: Final = replace(
     PENDING, note="The service did not come back in time. Run the cell again later."
 )
 _CUT_OFF: Final = (
@@ -81,8 +82,8 @@ class Service:
     chance: Callable[[], float] = random.random
     in_flight: set[asyncio.Task[Any] | None] = field(init=False, default_factory=set)
     """The tasks whose request has left, and is not answered yet."""
-    unaffordable: int = field(init=False, default=0)
-    """Rows that the budget did not reach."""
+    notes: Counter[str] = field(init=False, default_factory=Counter)
+    """Why rows ended without having been asked about."""
 
     def report(self) -> None:
         """Note what the run is waiting for, for those who look at the tally."""
@@ -98,9 +99,9 @@ class Service:
 
     def remarks(self) -> Iterator[str]:
         """Say why the run ended before its rows did."""
-        if self.unaffordable:
-            yield f"the budget is spent: {self.unaffordable:,} rows are pending"
-        if self.gate.is_exhausted:
+        if count := self.notes[OVER_BUDGET.note or ""]:
+            yield f"the budget is spent: {count:,} {'row is' if count == 1 else 'rows are'} pending"
+        if self.notes[NO_PATIENCE.note or ""]:
             yield (
                 f"{self.host} has not answered for too long: the rest is pending. "
                 "patience= is how long a run waits"
@@ -137,11 +138,12 @@ class Asking:
         """Ask until there is a transcription, or no further attempt is worth it."""
         while True:
             if not await self._afford():
-                self.service.unaffordable += 1
-                return self._given_up(_OVER_BUDGET)
+                return self._given_up(OVER_BUDGET)
             if not await self._enter():
-                return self._given_up(PENDING if self.service.gate.is_closed else _NO_PATIENCE)
+                return self._given_up(PENDING if self.service.gate.is_closed else NO_PATIENCE)
             reply = await self._attempt()
+            if reply is None:
+                return self._given_up(PENDING)
             wait = self._wait_after(reply)
             if wait is None or self.service.gate.is_closed:
                 return self._ended(reply)
@@ -172,11 +174,13 @@ class Asking:
                 self._account(None)
         return entered
 
-    async def _attempt(self) -> Transcription | Failure:
+    async def _attempt(self) -> Transcription | Failure | None:
+        """Send the request once; None where nothing may be sent any more when its turn comes."""
         reply: Transcription | Failure | None = None
         try:
             await self.service.pacer.turn()
-            reply = await self._send()
+            if not self.service.gate.is_closed:
+                reply = await self._send()
         finally:
             self.service.gate.leave(reply)
             self._account(reply)

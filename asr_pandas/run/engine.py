@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from asr_pandas.audio.cells import Reading
 from asr_pandas.errors import JournalError
 from asr_pandas.model import Failure, Outcome
-from asr_pandas.run.asking import Asking
+from asr_pandas.run.asking import NO_PATIENCE, Asking
 from asr_pandas.run.journal.journal import Record
 from asr_pandas.run.preparing import Ready, Sendable, fitted, glance, identify
 
@@ -118,6 +118,7 @@ class Run:
     _settling: set[asyncio.Task[None] | None] = field(init=False, default_factory=set)
     _twins: dict[bytes, list[int]] = field(init=False, default_factory=dict)
     _paid: dict[bytes, tuple[int, Outcome]] = field(init=False, default_factory=dict)
+    _awaited: dict[int, bytes] = field(init=False, default_factory=dict)
     _elsewhere: dict[bytes, Row] = field(init=False, default_factory=dict)
 
     async def finish(self) -> None:
@@ -206,10 +207,13 @@ class Run:
             glance, rows, asked=self.asked, identities=self.identities, since=self.since
         )
         for row, seen in zip(rows, found, strict=True):
-            if isinstance(seen, Outcome):
-                self._deliver(row.position, seen)
-            else:
+            awaited = self._awaited.pop(row.position, None)
+            if not isinstance(seen, Outcome):
                 self._seen.append(seen)
+            elif awaited is not None:
+                self._settle_all(awaited, seen)
+            else:
+                self._deliver(row.position, seen)
 
     async def _identified(self, rows: list[Row]) -> list[Ready | Unreadable]:
         """Read rows, and leave those out that ask what another asks."""
@@ -237,6 +241,7 @@ class Run:
                 self._settle_all(ready.key, claimed.as_reused())
             elif claimed == "theirs":
                 self._elsewhere[ready.key] = ready.row
+                self._awaited[ready.row.position] = ready.key
         ours = {ready.key for ready, claim in zip(leading, claims, strict=True) if claim == "ours"}
         return [row for row in rows if isinstance(row, Unreadable) or row.key in ours]
 
@@ -263,9 +268,14 @@ class Run:
         asking = Asking(service=self.service, request=sent.request, clip=sent.clip)
         try:
             outcome = await asking.outcome()
-            await self._record(ready, outcome)
         except asyncio.CancelledError:
             self.results[ready.row.position] = asking.cut_off()
+            raise
+        try:
+            await self._record(ready, outcome)
+        except (asyncio.CancelledError, JournalError):
+            # Not durable, so that it does not count; but it is here, and was paid for.
+            self.results[ready.row.position] = outcome
             raise
         self._settle_all(ready.key, outcome)
 
@@ -312,6 +322,10 @@ class Run:
 
     def _settle(self, position: int, outcome: Outcome) -> None:
         self._deliver(position, outcome)
+        if outcome.note is not None:
+            self.service.notes[outcome.note] += 1
+            if outcome.note == NO_PATIENCE.note:
+                self.stop()
         failure = outcome.failure
         if failure is not None and (failure.retry == "stop" or self.stop_on_failure):
             self.stopped_by = self.stopped_by or (position, failure)

@@ -16,6 +16,9 @@ from asr_pandas.run.shown.views import Log, TerminalBar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
+
+    import pandas as pd
 
     from asr_pandas.run.clock import Clock
     from asr_pandas.run.shown.tally import Tally
@@ -141,7 +144,7 @@ class Progress:
         return figures.line(self._tally, moment, width=width)
 
 
-def expect(cells: Sequence[object]) -> float:
+def expect(cells: Sequence[object] | pd.Series[Any]) -> float:
     """Estimate the seconds of audio in all cells from at most 2,000 headers."""
     step = max(1, -(-len(cells) // _HEADERS))
     part = list(cells[::step])
