@@ -34,7 +34,8 @@ unit: .venv/.tests
 old-pandas: $(OLD_PANDAS)
 	PYTHONPATH=$(OLD_PANDAS) $(BIN)/python -m pytest -q -W default tests/test_transcribe.py \
 		tests/test_doors.py tests/test_columns.py tests/test_delivery.py tests/files \
-		tests/test_usage.py tests/test_retrying.py tests/test_plan.py
+		tests/test_usage.py tests/test_retrying.py tests/test_plan.py tests/test_running.py \
+		tests/test_adversity.py
 
 notebooks: .venv/.tests
 	env -u DASHSCOPE_API_KEY ASR_PANDAS_JOURNAL=$$(mktemp -d)/journal.sqlite \

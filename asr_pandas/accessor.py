@@ -81,8 +81,8 @@ class FrameAccessor:
             the price of its duration, rounded up (of 300 seconds where the duration is not exact);
             rows that do not fit stay `pending`.
         patience : float or str, default "10min"
-            How long a service that is down is waited for; then the rest stays `pending`. Waits
-            that the service asks for do not count.
+            How long a service that does not answer is waited for; then the rest stays `pending`.
+            The longest wait that it asks for itself does not count.
         journal : bool or path, default True
             Where outcomes are recorded: one file in the user's data folder
             (`asr_pandas.journal.path`), or `ASR_PANDAS_JOURNAL`; a path; False for nowhere.
@@ -209,8 +209,9 @@ class FrameAccessor:
         --------
         >>> import asr_pandas
         >>> clips = asr_pandas.samples().head(1)
-        >>> clips.asr.collect("audio", journal=False, progress=False)["status"].tolist()
-        ['pending']
+        >>> out = clips.asr.transcribe("audio", endpoint="local", progress=False)
+        >>> clips.asr.collect("audio", endpoint="local", progress=False)["status"].tolist()
+        ['ok']
         """
         return _run_over(self._frame, column, options, replays=True).here()
 
@@ -276,7 +277,7 @@ class FrameAccessor:
         Raises
         ------
         ColumnError, OptionError
-            There are no results, or no such rows; nothing was sent.
+            There are no results, or `which` is no word and no mask of this frame; nothing was sent.
 
         Examples
         --------

@@ -10,6 +10,7 @@ import pandas as pd
 
 from asr_pandas import frame, reach
 from asr_pandas.ages import seconds_of
+from asr_pandas.errors import OptionError
 from asr_pandas.run.budget import Budget, parse, price_for
 from asr_pandas.run.gate import PATIENCE
 from asr_pandas.run.journal.place import place as place_of
@@ -89,6 +90,8 @@ class Call:
         ColumnError, OptionError, JournalError
             It cannot be carried out.
         """
+        # A run may be long, and the frame is its owner's to change meanwhile.
+        df = frame.snapshot(df)
         cells = frame.audio_column(df, column)
         endpoint, asked = _endpoint(settings, replays=replays)
         record = frame.record_of(
@@ -116,7 +119,7 @@ class Call:
         """Check a call on a Series; takes and raises what `of_column` does."""
         endpoint, asked = _endpoint(settings, replays=replays)
         place = Place(
-            cells=frame.refuse_numbers(series),
+            cells=frame.refuse_numbers(series.copy()),
             frame=pd.DataFrame(index=series.index),
             variable="series",
             finish=lambda results: results,
@@ -129,6 +132,9 @@ class Call:
         cls, place: Place, settings: Settings, endpoint: Endpoint, *, asked: bool, replays: bool
     ) -> Self:
         frame.refuse_unsendable(settings.context, "context")
+        if endpoint.is_journal and settings.journal is False:
+            message = "endpoint='journal' takes results from the journal: leave out journal=False"
+            raise OptionError(message)
         return cls(
             place=place,
             settings=settings,

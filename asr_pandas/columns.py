@@ -192,7 +192,7 @@ class Sheet:
                 self._cells = []
         return pd.DataFrame(
             {
-                prefix + column.name: pd.Series(array, index=index)
+                prefix + column.name: array
                 for column, array in zip(self._columns, arrays, strict=True)
             },
             index=index,
@@ -268,7 +268,8 @@ class _Texts:
 
 
 def _packed(block: list[str | None]) -> pa.Array:
-    return pa.array(block, pa.large_string())
+    # Arrow's own pool keeps what it frees, half as much again as it holds.
+    return pa.array(block, pa.large_string(), memory_pool=pa.system_memory_pool())
 
 
 class _Times:

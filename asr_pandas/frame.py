@@ -21,6 +21,11 @@ _CALL: Final = {"audio", "prefix", "endpoint", "model"}  # what makes two calls 
 _RECORDED: Final = {*_CALL, "columns"}
 
 
+def snapshot(frame: pd.DataFrame) -> pd.DataFrame:
+    """Copy a frame, so that nobody's later changes are seen in it; from pandas 3 on lazily."""
+    return frame.copy(deep=pd.__version__.startswith("2."))
+
+
 def audio_column(frame: pd.DataFrame, column: Hashable) -> pd.Series[Any]:
     """Take the column that holds the audio.
 

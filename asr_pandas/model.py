@@ -175,5 +175,4 @@ class Outcome:
 
 
 PENDING = Outcome(status="pending")
-CANCELLED = Outcome(status="cancelled")
 MISSING = Outcome(status="missing")

@@ -86,7 +86,7 @@ def chosen(results: Results, which: Any) -> Rows:  # noqa: ANN401
         return _by_word(results, which)
     if isinstance(which, pd.Series) and not which.index.equals(results.frame.index):
         raise OptionError("the mask is a Series whose index is not the frame's: align it first")
-    if isinstance(which, pd.Series) and which.dtype == "boolean":
+    if isinstance(which, pd.Series) and pd.api.types.is_bool_dtype(which.dtype):
         which = which.fillna(value=False).to_numpy(bool)  # a row without an error is none of them
     mask = np.asarray(which)
     if mask.dtype != bool or mask.shape != (len(results.frame),):

@@ -71,14 +71,14 @@ class Running:
         """
         with in_hand() as interrupts:
             self._wait(interrupts)
-        return self._result(interrupts, callers=2)
+        return self._result(interrupts)
 
     def here(self) -> pd.DataFrame:
         """Run to the end while the caller waits; as `begin` and `wait`, without a gap between."""
         with in_hand() as interrupts:
             self.begin()
             self._wait(interrupts)
-        return self._result(interrupts, callers=3)
+        return self._result(interrupts)
 
     def begin(self) -> Running:
         """Let it run on the loop thread."""
@@ -94,7 +94,7 @@ class Running:
         finally:
             drawing.cancel()
             self._close()
-        return self._transcribing.result(callers=2)
+        return self._transcribing.result()
 
     async def _patiently(self, working: asyncio.Future[None]) -> None:
         try:
@@ -126,10 +126,10 @@ class Running:
         self._portal.wait(interrupts, draw=self._transcribing.draw)
         self._close()
 
-    def _result(self, interrupts: Interrupts, *, callers: int) -> pd.DataFrame:
+    def _result(self, interrupts: Interrupts) -> pd.DataFrame:
         if interrupts.count and self._transcribing.call.settings.on_interrupt == "raise":
             raise self._transcribing.interrupted()
-        return self._transcribing.result(callers=callers)
+        return self._transcribing.result()
 
     def _close(self) -> None:
         if not self._closed:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import warnings
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from asr_pandas import notebook, reach
 from asr_pandas.addresses import is_loopback
 from asr_pandas.columns import Sheet
-from asr_pandas.errors import AsrWarning, Interrupted, RowFailed, RunStopped
+from asr_pandas.errors import AsrWarning, Interrupted, JournalError, RowFailed, RunStopped
+from asr_pandas.frame import snapshot
 from asr_pandas.run.asking import Service
 from asr_pandas.run.clock import RealClock
 from asr_pandas.run.engine import Run
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from asr_pandas.run.pace.slots import Slots
 
 _DRAW_EVERY: Final = 0.1  # seconds
+_OURS: Final = "asr_pandas."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,8 +63,11 @@ class Transcribing:
     _tally: Tally = field(init=False)
     _sheet: Sheet = field(init=False)
     _span: Span = field(init=False, default_factory=Span)
+    # Anybody may ask for the frame while its last form is made.
+    _building: Lock = field(init=False, default_factory=Lock)
     _out: pd.DataFrame | None = field(init=False, default=None)
     _run: Run | Replay | None = field(init=False, default=None)
+    _broken_by: JournalError | None = field(init=False, default=None)
     _stopped: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
@@ -84,7 +91,7 @@ class Transcribing:
             identities = Identities(journal=journal)
             await (self._replay(identities) if self.call.replays else self._ask(identities))
         finally:
-            await asyncio.to_thread(journal.close)
+            await self._close(journal)
 
     def stop(self) -> None:
         """Send nothing new, and come to an early end; on the loop that works."""
@@ -106,9 +113,10 @@ class Transcribing:
 
     def frame(self) -> pd.DataFrame:
         """Return the frame, or the result columns, as far as they are."""
-        if self._out is None:
-            return self._built(last=False)
-        return self._out.copy(deep=False)
+        with self._building:
+            if self._out is None:
+                return self._built(last=False)
+            return snapshot(self._out)
 
     def _built(self, *, last: bool) -> pd.DataFrame:
         place, prefix = self.call.place, self.call.settings.prefix
@@ -116,17 +124,14 @@ class Transcribing:
 
     def interrupted(self) -> Interrupted:
         """Say that somebody pressed the stop button."""
-        message = f"stopped by you; .partial has what is finished. {self._tally.summary()}"
+        message = (
+            f"stopped by you: {self._tally.done:,} of {self._tally.rows:,} rows are finished. "
+            "Run it again to go on; asr_pandas.last_run().frame(), or .partial, has them now."
+        )
         return Interrupted(message, partial=self._finished())
 
-    def result(self, *, callers: int) -> pd.DataFrame:
+    def result(self) -> pd.DataFrame:
         """Return what came out.
-
-        Parameters
-        ----------
-        callers : int
-            How many of our functions stand between this one and the user's line, which a warning
-            names.
 
         Raises
         ------
@@ -134,14 +139,14 @@ class Transcribing:
             Each with what is finished in `.partial`.
         """
         out, run = self._finished(), self._run
-        if isinstance(run, Run):
-            if run.broken_by is not None:
-                run.broken_by.partial = out
-                raise run.broken_by
-            if run.stopped_by is not None:
-                raise self._failed(*run.stopped_by, partial=out)
+        broken_by = (isinstance(run, Run) and run.broken_by) or self._broken_by
+        if broken_by:
+            broken_by.partial = out
+            raise broken_by
+        if isinstance(run, Run) and run.stopped_by is not None:
+            raise self._failed(*run.stopped_by, partial=out)
         for sentence in self._remarks():
-            warnings.warn(sentence, AsrWarning, stacklevel=callers + 2)
+            warnings.warn(sentence, AsrWarning, stacklevel=_to_the_user())
         return out
 
     def __setitem__(self, position: int, outcome: Outcome) -> None:
@@ -149,11 +154,19 @@ class Transcribing:
         self._sheet[position] = outcome
         self._span.add(outcome)
 
+    async def _close(self, journal: Journal) -> None:
+        try:
+            await asyncio.to_thread(journal.close)
+        except JournalError as error:
+            # What it could not write last is lost; what came out is still handed back.
+            self._broken_by = error
+
     def _finished(self) -> pd.DataFrame:
         """Build the frame once, when nothing is written any more."""
-        if self._out is None:
-            self._out = self._built(last=True)
-        return self._out
+        with self._building:
+            if self._out is None:
+                self._out = self._built(last=True)
+            return snapshot(self._out)
 
     async def _ask(self, identities: Identities) -> None:
         call = self.call
@@ -175,10 +188,11 @@ class Transcribing:
         call = self.call
         run = self._run = Replay(
             rows=call.rows(),
-            asked=call.asked(),
+            asked=call.asked(service=call.endpoint.identity, model=call.endpoint.model),
             identities=identities,
             results=self,
             tally=self._tally,
+            exactly=not (call.endpoint.is_journal or call.endpoint.is_local),
             endpoint=None if call.endpoint.is_journal else call.endpoint.host,
             model=call.endpoint.model or None,
             since=call.since,
@@ -250,6 +264,14 @@ class Transcribing:
             yield from self._run.service.remarks()
         if sentence := mixed(self._span.frame()):
             yield sentence
+
+
+def _to_the_user() -> int:
+    """Count the frames between a warning and the line that it is about."""
+    frame, count = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_OURS):
+        frame, count = frame.f_back, count + 1
+    return count
 
 
 def _slots(call: Call) -> Slots | None:

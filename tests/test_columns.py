@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from asr_pandas import columns
 from asr_pandas.errors import ErrorKind
-from asr_pandas.model import CANCELLED, MISSING, PENDING, Failure, Outcome, Transcription, Usage
+from asr_pandas.model import MISSING, PENDING, Failure, Outcome, Transcription, Usage
 
 if TYPE_CHECKING:
     import pytest
@@ -55,7 +55,7 @@ DONE = {
 OUTCOMES = (
     st.builds(Outcome, status=st.just("ok"), transcription=TRANSCRIPTIONS, **DONE)
     | st.builds(Outcome, status=st.just("failed"), failure=FAILURES, **DONE)
-    | st.sampled_from([PENDING, MISSING, CANCELLED])
+    | st.sampled_from([PENDING, MISSING, Outcome(status="cancelled")])
 )
 
 

@@ -15,6 +15,9 @@ from aiohttp import web
 
 import asr_pandas
 from asr_pandas import running
+from asr_pandas.call import Call
+from asr_pandas.options import check
+from asr_pandas.transcribing import Transcribing
 from tests.conftest import Answer, Service, always, completion, distinct, refusal
 
 if TYPE_CHECKING:
@@ -84,7 +87,8 @@ def test_waiting_again_gives_the_same_frame_and_so_does_looking(service: Start, 
 def test_a_frame_that_was_handed_out_is_the_caller_s(service: Start, wav: bytes) -> None:
     run = started(service(always(completion())), [wav])
 
-    run.wait().loc[:, "transcript"] = "changed"
+    out = run.wait()
+    out.loc[:, "transcript"] = "changed"
 
     assert run.frame()["transcript"].tolist() == ["Good morning."]
 
@@ -127,6 +131,22 @@ def test_stopping_a_run_that_is_over_changes_nothing(service: Start, wav: bytes)
     pd.testing.assert_frame_equal(run.wait(), before)
 
 
+@pytest.mark.parametrize("word", [None, "journal"])
+def test_a_run_that_is_stopped_before_it_begins_asks_nobody(
+    service: Start, wav: bytes, word: str | None
+) -> None:
+    stand_in = service(always(completion()))
+    settings = check(endpoint=word or stand_in.endpoint, progress=False)
+    call = Call.of_column(pd.DataFrame({"audio": [wav, b"no audio"]}), "audio", settings)
+    run = running.Running(Transcribing(call=call, background=True))
+
+    run.stop()
+    out = run.begin().wait()
+
+    assert out["status"].tolist() == ["pending", "pending"]
+    assert stand_in.asked == []
+
+
 def test_what_stops_a_run_is_raised_where_it_is_waited_for(service: Start, wav: bytes) -> None:
     wrong = refusal("Incorrect API key provided.", code="invalid_api_key")
     run = started(service(always(wrong, status=401)), distinct(wav, 20))
@@ -163,16 +183,17 @@ def test_the_newest_run_is_found_again_whichever_way_it_was_begun(
     }
     assert asr_pandas.last_run() is None
 
-    run = frame.asr.start("audio", **options)
+    run: Running = frame.asr.start("audio", **options)
     assert asr_pandas.last_run() is run
     run.wait()
     found = []
-    for way in (
+    ways: list[Callable[[], pd.DataFrame]] = [
         lambda: frame.asr.transcribe("audio", **options),
         lambda: asyncio.run(frame.asr.transcribe_async("audio", **options)),
         lambda: frame["audio"].asr.transcribe(**options),
         lambda: frame.asr.collect("audio", **options),
-    ):
+    ]
+    for way in ways:
         out = way()
         newest = asr_pandas.last_run()
         assert newest is not None
@@ -182,8 +203,23 @@ def test_the_newest_run_is_found_again_whichever_way_it_was_begun(
     assert len({id(one) for one in [run, *found]}) == 5
 
 
+def test_a_thread_of_one_s_own_may_transcribe(service: Start, wav: bytes) -> None:
+    endpoint = service(always(completion())).endpoint
+    outs: list[pd.DataFrame] = []
+
+    def work() -> None:
+        frame = pd.DataFrame({"audio": [wav]})
+        outs.append(frame.asr.transcribe("audio", endpoint=endpoint, progress=False))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(PATIENCE)
+
+    assert [out["status"][0] for out in outs] == ["ok"]
+
+
 def test_a_series_starts_too(service: Start, wav: bytes) -> None:
-    series = pd.Series([wav], index=["x"])
+    series: Any = pd.Series([wav], index=["x"])
 
     run = series.asr.start(endpoint=service(always(completion())).endpoint, progress=False)
 
@@ -295,6 +331,31 @@ def test_a_call_that_is_cancelled_twice_ends_at_once(service: Start, wav: bytes)
     assert "may have been billed" in run.frame()["message"][2]
 
 
+def test_an_async_call_is_stopped_by_the_run_that_it_is(service: Start, wav: bytes) -> None:
+    held = Held(answered=2)
+    stand_in = service(held)
+    frame = pd.DataFrame({"audio": distinct(wav, 50)})
+
+    async def main() -> pd.DataFrame:
+        call = asyncio.create_task(
+            frame.asr.transcribe_async(
+                "audio", endpoint=stand_in.endpoint, progress=False, concurrency=1
+            )
+        )
+        assert await asyncio.to_thread(held.waiting.wait, PATIENCE)
+        run = asr_pandas.last_run()
+        assert run is not None
+        run.stop()
+        held.let_go.set()
+        out: pd.DataFrame = await call
+        return out
+
+    out = asyncio.run(main())
+
+    assert out["status"].tolist() == [*["ok"] * 3, *["pending"] * 47]
+    assert len(stand_in.asked) == 3
+
+
 def test_after_a_cancelled_call_the_next_one_pays_for_the_rest_alone(
     service: Start, wav: bytes
 ) -> None:
@@ -314,7 +375,7 @@ def test_async_calls_run_side_by_side_on_one_loop(service: Start, wav: bytes) ->
     frame = pd.DataFrame({"audio": distinct(wav, 3)})
 
     async def both() -> list[pd.DataFrame]:
-        return await asyncio.gather(
+        return await asyncio.gather(  # type: ignore[no-any-return]
             *(
                 frame.asr.transcribe_async("audio", endpoint=endpoint, progress=False)
                 for endpoint in endpoints

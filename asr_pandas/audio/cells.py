@@ -46,8 +46,7 @@ def is_missing(cell: Any) -> bool:  # noqa: ANN401  (a cell may be anything)
     if isinstance(cell, str):
         return not cell.strip()
     if isinstance(cell, dict):
-        path = cell.get("path")
-        return cell.get("bytes") is None and (path is None or path == "")
+        return cell.get("bytes") is None and is_missing(cell.get("path"))
     return pd.api.types.is_scalar(cell) and bool(pd.isna(cell))
 
 
@@ -149,12 +148,12 @@ def _duration(cell: object) -> float:
 def identify_bytes(cell: object) -> str | None:
     """Return the digest of a cell that holds its audio itself; None for any other."""
     content = cell.get("bytes") if isinstance(cell, dict) else cell
-    if isinstance(content, bytes | bytearray | memoryview) and len(content) > 0:
-        return _digest(content)
-    return None
+    if isinstance(content, memoryview):
+        content = content.tobytes()  # it may have gaps
+    return _digest(content) if isinstance(content, bytes | bytearray) and content else None
 
 
-def _digest(content: bytes | bytearray | memoryview) -> str:
+def _digest(content: bytes | bytearray) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 

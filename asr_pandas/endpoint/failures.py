@@ -141,7 +141,10 @@ _STATUSES: Final[tuple[Rule, ...]] = (
     Rule("504", "timeout", "again", _SLOW),
 )
 
+# What follows an address's question mark may be its signature.
+_QUERY: Final = re.compile(r"(https?://[^\s\"'<>?]+)\?[^\s\"'<>]*", re.IGNORECASE)
 _KEY_LIKE: Final = re.compile(r"\bsk-[\w*.-]{4,}|\bBearer\s+\S+")
+_LONGEST_WAIT: Final = 31 * 86_400.0  # seconds
 _LONGEST_QUOTE: Final = 300  # characters of the service's own words that a message repeats
 
 
@@ -176,7 +179,7 @@ def classify(status: int, body: bytes, *, retry_after: float | None = None) -> F
         or next((rule for rule in _STATUSES if rule.said == str(status)), None)
         or _otherwise(status)
     )
-    said = _KEY_LIKE.sub("[key]", message or code)[:_LONGEST_QUOTE].strip()
+    said = _KEY_LIKE.sub("[key]", _QUERY.sub(r"\1?…", message or code))[:_LONGEST_QUOTE].strip()
     return Failure(
         kind=rule.kind,
         message=f"{said or f'HTTP {status}'}. {rule.way_out}.".replace("..", "."),
@@ -223,7 +226,8 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
     Returns
     -------
     float or None
-        Seconds, however many, never negative; None where nothing readable is said.
+        Seconds, never negative; None where nothing readable is said, or more than a month: who
+        asks for that has written something else.
 
     Examples
     --------
@@ -237,10 +241,14 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
         except (KeyError, ValueError):
             continue
         if math.isfinite(seconds):
-            return max(0.0, seconds)
+            return _meant(seconds)
     try:
         date = parsedate_to_datetime(headers.get("retry-after", ""))
-        return max(0.0, (date - now).total_seconds())
-    except (TypeError, ValueError):
+        return _meant((date - now).total_seconds())
+    except (OverflowError, TypeError, ValueError):
         # No date; or one without a time zone, which cannot be compared.
         return None
+
+
+def _meant(seconds: float) -> float | None:
+    return max(0.0, seconds) if seconds <= _LONGEST_WAIT else None

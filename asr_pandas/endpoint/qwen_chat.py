@@ -6,6 +6,7 @@ Pure. The form is the vendor's page "OpenAI compatible ASR"; what it leaves open
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -168,8 +169,10 @@ def _text_or_none(value: object) -> str | None:
 
 
 def _number_or_none(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    # Less than nothing, or no number at all, would spoil every sum.
+    is_amount = isinstance(value, int | float) and 0 <= value < math.inf
+    return float(value) if is_amount else None  # type: ignore[arg-type]
 
 
 def _count_or_none(value: object) -> int | None:
-    return value if isinstance(value, int) and abs(value) <= _LARGEST_COUNT else None
+    return value if isinstance(value, int) and 0 <= value <= _LARGEST_COUNT else None

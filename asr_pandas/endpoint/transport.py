@@ -94,7 +94,7 @@ class Transport:
         )
         # OPENAI_ORG_ID and OPENAI_PROJECT_ID are OpenAI's alone to know.
         self._sdk.organization = self._sdk.project = None
-        self._address = URL(f"{self._sdk.base_url}{qwen_chat.PATH.removeprefix('/')}")
+        self._address = URL(f"{str(self._sdk.base_url).rstrip('/')}{qwen_chat.PATH}")
         # A proxy cannot reach this machine's loopback.
         proxy = None if self._nearby else proxy_for(endpoint.url, getproxies())
         self._proxy = URL(proxy).with_user(None) if proxy else None

@@ -82,6 +82,8 @@ class Service:
     chance: Callable[[], float] = random.random
     in_flight: set[asyncio.Task[Any] | None] = field(init=False, default_factory=set)
     """The tasks whose request has left, and is not answered yet."""
+    elsewhere: int = field(init=False, default=0)
+    """Questions that another process is asking."""
     notes: Counter[str] = field(init=False, default_factory=Counter)
     """Why rows ended without having been asked about."""
 
@@ -94,8 +96,11 @@ class Service:
         if self.gate.is_down:
             tries = f"next try in {in_words(self.gate.next_try)}"
             return f"the service is down: {tries}, for {in_words(self.gate.gives_up)} more"
-        closed = self.pacer.closed_for
-        return f"the rate limit: {in_words(closed)} more" if closed >= 1 else ""
+        if (closed := self.pacer.closed_for) >= 1:
+            return f"the rate limit: {in_words(closed)} more"
+        if self.elsewhere:
+            return f"{self.elsewhere:,} rows wait for another process that asks the same"
+        return ""
 
     def remarks(self) -> Iterator[str]:
         """Say why the run ended before its rows did."""
@@ -147,7 +152,7 @@ class Asking:
             wait = self._wait_after(reply)
             if wait is None or self.service.gate.is_closed:
                 return self._ended(reply)
-            await self.service.clock.sleep(wait)
+            await self.service.clock.sleep(min(wait, self.service.gate.time_left))
 
     def cut_off(self) -> Outcome:
         """Tell what is known when the row is stopped here."""
@@ -238,8 +243,8 @@ class Asking:
         )
 
     def _given_up(self, otherwise: Outcome) -> Outcome:
-        """Keep the last failure where there was an attempt."""
-        if self._failure is None:
+        """Keep the last failure where there was an attempt that found somebody."""
+        if self._attempts == self._absent:
             return replace(otherwise, duration=self.clip.duration)
         return self._so_far("failed")
 

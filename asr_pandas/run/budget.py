@@ -82,6 +82,8 @@ def price_for(host: str, price: float | None) -> float:
         The host's price is not known.
     """
     if price is None:
+        if host == "local":
+            raise OptionError("the embedded recogniser costs nothing: leave budget= out")
         message = (
             f"budget= needs the price of a second, and that of {host} is not known.\n\n"
             "Hint: Endpoint(url, price_per_second=0.000035) says what it costs."

@@ -116,10 +116,9 @@ class Run:
     _looking: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     _stopping: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _settling: set[asyncio.Task[None] | None] = field(init=False, default_factory=set)
-    _twins: dict[bytes, list[int]] = field(init=False, default_factory=dict)
+    _twins: dict[bytes, list[Row]] = field(init=False, default_factory=dict)
     _paid: dict[bytes, tuple[int, Outcome]] = field(init=False, default_factory=dict)
-    _awaited: dict[int, bytes] = field(init=False, default_factory=dict)
-    _elsewhere: dict[bytes, Row] = field(init=False, default_factory=dict)
+    _elsewhere: list[bytes] = field(init=False, default_factory=list)
 
     async def finish(self) -> None:
         """Work through all rows, or until the run is stopped."""
@@ -132,10 +131,10 @@ class Run:
         wait = _ELSEWHERE
         while self._elsewhere and not self._stopping.is_set():
             # Another process is asking for these at this moment: its answers are as good.
+            self.service.elsewhere = len(self._elsewhere)
             await self._or_stopped(wait)
             wait = min(_LONGEST_ELSEWHERE, wait * 1.5)
-            rows, self._elsewhere = self._elsewhere, {}
-            await self._round(rows.values())
+            await self._round(await self._given_up_elsewhere())
 
     def stop(self) -> None:
         """Send nothing new, and give what is in flight a short grace."""
@@ -157,6 +156,26 @@ class Run:
         await asyncio.wait([sleeping, stopping], return_when=asyncio.FIRST_COMPLETED)
         sleeping.cancel()
         stopping.cancel()
+
+    async def _given_up_elsewhere(self) -> list[Row]:
+        """Take what another process has answered, and the rows that it will not answer."""
+        keys, self._elsewhere = self._elsewhere, []
+        rows: list[Row] = []
+        try:
+            for key, claimed in zip(keys, await self._claims(keys), strict=True):
+                if isinstance(claimed, Outcome):
+                    self._settle_all(key, claimed.as_reused())
+                elif claimed == "theirs":
+                    self._elsewhere.append(key)
+                else:
+                    rows += self._twins.pop(key)
+        except JournalError as error:
+            self._break(error)
+        return rows
+
+    async def _claims(self, keys: list[bytes]) -> list[Claimed | Outcome]:
+        claims = (self.recorder.claim(key, since=self.since) for key in keys)
+        return await asyncio.gather(*claims)
 
     async def _round(self, rows: Iterable[Row]) -> None:
         self._source = iter(rows)
@@ -207,11 +226,8 @@ class Run:
             glance, rows, asked=self.asked, identities=self.identities, since=self.since
         )
         for row, seen in zip(rows, found, strict=True):
-            awaited = self._awaited.pop(row.position, None)
             if not isinstance(seen, Outcome):
                 self._seen.append(seen)
-            elif awaited is not None:
-                self._settle_all(awaited, seen)
             else:
                 self._deliver(row.position, seen)
 
@@ -224,8 +240,8 @@ class Run:
         for row, ready in zip(rows, found, strict=True):
             if isinstance(ready, Outcome):
                 leading.append(Unreadable(row.position, ready))
-            elif row.position != (twins := self._twins.setdefault(ready.key, [row.position]))[0]:
-                twins.append(row.position)
+            elif row is not (twins := self._twins.setdefault(ready.key, [row]))[0]:
+                twins.append(row)
             else:
                 leading.append(ready)
         return leading
@@ -233,15 +249,12 @@ class Run:
     async def _claimed(self, rows: list[Ready | Unreadable]) -> list[Ready | Unreadable]:
         """Leave out what is recorded after all, or what another process asks at this moment."""
         leading = [row for row in rows if isinstance(row, Ready)]
-        claims = await asyncio.gather(
-            *(self.recorder.claim(ready.key, since=self.since) for ready in leading)
-        )
+        claims = await self._claims([ready.key for ready in leading])
         for ready, claimed in zip(leading, claims, strict=True):
             if isinstance(claimed, Outcome):
                 self._settle_all(ready.key, claimed.as_reused())
             elif claimed == "theirs":
-                self._elsewhere[ready.key] = ready.row
-                self._awaited[ready.row.position] = ready.key
+                self._elsewhere.append(ready.key)
         ours = {ready.key for ready, claim in zip(leading, claims, strict=True) if claim == "ours"}
         return [row for row in rows if isinstance(row, Unreadable) or row.key in ours]
 
@@ -300,7 +313,7 @@ class Run:
 
     def _settle_all(self, key: bytes, outcome: Outcome) -> None:
         """Settle the row that asked, and those that were waiting for the same answer."""
-        first, *others = sorted(self._twins.pop(key))
+        first, *others = sorted(row.position for row in self._twins.pop(key))
         self._settle(first, outcome)
         self._first_pays(key, first, outcome)
         if outcome.failure is not None and outcome.failure.retry == "stop":

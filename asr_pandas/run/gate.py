@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from asr_pandas.model import Failure
@@ -27,8 +28,8 @@ class Gate:
     """A circuit breaker that also holds back until the first reply.
 
     A service that is down is waited for: one request at a time asks whether it is back, after
-    growing pauses, until the patience is exhausted. Waits that the service itself asks for do not
-    count against it.
+    growing pauses, until the patience is exhausted. The longest wait that the service itself asks
+    for does not count against it.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class Gate:
         self._probing = False
         self._next_try = 0.0
         self._gives_up_at: float | None = None
-        self._excused_until = 0.0
+        self._longest_asked_for = 0.0  # seconds
 
     @property
     def is_closed(self) -> bool:
@@ -71,6 +72,11 @@ class Gate:
     def next_try(self) -> float:
         """Seconds until the service that is down is asked again."""
         return max(0.0, self._next_try - self._clock.time())
+
+    @property
+    def time_left(self) -> float:
+        """Seconds that are worth waiting for; infinitely many while there are replies."""
+        return math.inf if self._gives_up_at is None else self.gives_up
 
     @property
     def gives_up(self) -> float:
@@ -95,7 +101,7 @@ class Gate:
         if isinstance(reply, Failure) and reply.throttle is not None:
             self._start_to_lose_patience()
             self._excuse(reply.retry_after or 0.0)
-        elif isinstance(reply, Failure) and reply.kind in _SERVICE_S_FAULT:
+        elif isinstance(reply, Failure) and _is_service_s_fault(reply):
             self._suspect(reply)
         elif reply is not None:
             self._trust(answered=not isinstance(reply, Failure))
@@ -132,6 +138,7 @@ class Gate:
         self._answered = self._answered or answered
         self._failures = self._pauses = 0
         self._next_try = 0.0
+        self._longest_asked_for = 0.0
         self._gives_up_at = None
 
     def _start_to_lose_patience(self) -> None:
@@ -139,9 +146,12 @@ class Gate:
             self._gives_up_at = self._clock.time() + self._patience
 
     def _excuse(self, seconds: float) -> None:
-        """Add a wait that the service asked for, as far as it is not added yet."""
-        begins = max(self._clock.time(), self._excused_until)
-        ends = self._clock.time() + seconds
-        if ends > begins and self._gives_up_at is not None:
-            self._gives_up_at += ends - begins
-            self._excused_until = ends
+        """Wait as long as the service asks for; not longer each time that it asks for as much."""
+        if seconds > self._longest_asked_for:
+            self._longest_asked_for = seconds
+            self._gives_up_at = self._clock.time() + seconds + self._patience
+
+
+def _is_service_s_fault(failure: Failure) -> bool:
+    # A definite refusal is an answer, also where its words are not known.
+    return failure.kind in _SERVICE_S_FAULT and failure.retry == "again"

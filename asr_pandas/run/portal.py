@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import threading
-from concurrent.futures import wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
 _POLL: Final = 0.1  # seconds between two looks
+_THREADS: Final = 64  # made as they are needed
 
 
 class Call:
@@ -44,11 +45,6 @@ class Call:
             await asyncio.wait([self._task])
 
         self._future = asyncio.run_coroutine_threadsafe(cancellable(), self._loop)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the work has ended."""
-        return self._future.done()
 
     def stop(self) -> None:
         """Let the work come to an early end."""
@@ -128,5 +124,7 @@ def in_hand() -> Iterator[Interrupts]:
 def _loop(_process: int) -> asyncio.AbstractEventLoop:
     """Start the loop once in each process: a forked child has none of its parent's threads."""
     loop = asyncio.new_event_loop()
+    # The usual handful of threads would let one run, whose disk or host hangs, stop all others.
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="asr-pandas"))
     threading.Thread(target=loop.run_forever, name="asr-pandas", daemon=True).start()
     return loop

@@ -41,8 +41,10 @@ class Replay:
         Where outcomes go.
     tally : Tally
         Where they are counted.
+    exactly : bool
+        Whether only the very service and model of `asked` count: its address, not its host alone.
     endpoint, model : str, optional
-        Only what this host, and this model, answered.
+        Otherwise: only what this host, and this model, answered.
     since : datetime, optional
         How old an answer may be.
     row_name : callable
@@ -54,6 +56,7 @@ class Replay:
     identities: Identities
     results: Sink
     tally: Tally
+    exactly: bool = False
     endpoint: str | None = None
     model: str | None = None
     since: datetime | None = None
@@ -84,17 +87,22 @@ class Replay:
             self._identity(row, seen)
             for row, seen in zip(rows, self.identities.at_a_glance(rows), strict=True)
         ]
+        ask = self.asked.key if self.exactly else self.asked.question
         questions = [
-            self.asked.question(row, identity) if isinstance(identity, str) else b""
+            ask(row, identity) if isinstance(identity, str) else b""
             for row, identity in zip(rows, identities, strict=True)
         ]
-        answers = self.identities.journal.replay(
-            set(questions), endpoint=self.endpoint, model=self.model
-        )
+        answers = self._answers(set(questions))
         return [
             identity if isinstance(identity, Outcome) else self._one(row, answers.get(question, []))
             for row, identity, question in zip(rows, identities, questions, strict=True)
         ]
+
+    def _answers(self, questions: set[bytes]) -> dict[bytes, list[Outcome]]:
+        journal = self.identities.journal
+        if self.exactly:
+            return {key: [outcome] for key, outcome in journal.find(questions).items()}
+        return journal.replay(questions, endpoint=self.endpoint, model=self.model)
 
     def _identity(self, row: Row, seen: str | None) -> str | Outcome:
         if is_missing(row.cell):

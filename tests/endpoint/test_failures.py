@@ -229,3 +229,14 @@ def test_retry_after_is_read_as_seconds_milliseconds_or_a_date(
     headers: dict[str, str], seconds: float | None
 ) -> None:
     assert retry_after(headers, now=NOW) == seconds
+
+
+def test_an_address_s_signature_is_not_repeated() -> None:
+    body = (
+        b'{"message":"Failed to download multimodal content: https://b.s3.io/a.wav?X-Sig=secret"}'
+    )
+
+    message = classify(400, body).message
+
+    assert "https://b.s3.io/a.wav?" in message
+    assert "secret" not in message

@@ -668,3 +668,13 @@ def test_as_many_requests_are_under_way_as_there_are_connections(service: Start)
 
     assert all(isinstance(reply, Transcription) for reply in replies)
     assert stand_in.most_in_flight == 8
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/"])
+def test_an_address_with_any_path_or_none_keeps_its_host(path: str) -> None:
+    transport = Transport(Endpoint(f"http://asr.example.co{path}", model="m"), connections=1)
+
+    asked = str(transport._address)  # noqa: SLF001 - what no server can be asked about
+
+    asyncio.run(transport.close())
+    assert asked == f"http://asr.example.co{path.rstrip('/')}/chat/completions"

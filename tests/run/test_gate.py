@@ -248,22 +248,21 @@ def test_before_any_failure_there_is_no_patience_to_lose() -> None:
 Seconds = st.floats(0.0, 1e4)
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 @given(waits=st.lists(st.tuples(Seconds, Seconds), min_size=1, max_size=20))
-def test_waits_that_the_service_asked_for_do_not_use_up_the_patience(
+def test_the_longest_wait_that_the_service_asked_for_does_not_use_up_the_patience(
     waits: list[tuple[float, float]],
 ) -> None:
-    """Each is counted once, however many rows are told of it at the same time."""
+    """Asked for as much again and again, the run would never end."""
 
     async def story(gate: Gate, clock: Stepping) -> None:
-        excused, until = 0.0, 0.0
+        longest, gives_up_at = 0.0, clock.time() + 1e6
         for passes, asked in waits:
             assert await gate.enter()
             gate.leave(replace(LIMITED, retry_after=asked))
-            ends = clock.time() + asked
-            excused += max(0.0, ends - max(until, clock.time()))
-            until = max(until, ends)
-            assert gate.gives_up == pytest.approx(1e6 + excused - clock.time())
+            if asked > longest:
+                longest, gives_up_at = asked, clock.time() + asked + 1e6
+            assert gate.gives_up == pytest.approx(gives_up_at - clock.time())
             await clock.sleep(passes)
 
     tell(story, patience=1e6)
@@ -272,7 +271,7 @@ def test_waits_that_the_service_asked_for_do_not_use_up_the_patience(
 Replies = st.sampled_from([OK, HOPELESS, BROKEN, TIMEOUT, REFUSED, LIMITED, None])
 
 
-@settings(max_examples=100)
+@settings(deadline=None, max_examples=100)
 @given(replies=st.lists(Replies, max_size=60), patience=st.floats(1, 1e4))
 def test_whatever_comes_never_more_are_in_flight_than_may_be(
     replies: list[Reply], patience: float
@@ -296,7 +295,7 @@ def test_whatever_comes_never_more_are_in_flight_than_may_be(
         await turns()
         if crowd.sent_away:
             assert silent_since is not None
-            assert clock.time() - silent_since >= patience
+            assert clock.time() >= silent_since + patience
         crowd.go_home()
 
     tell(story, patience=patience)

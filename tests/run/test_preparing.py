@@ -138,7 +138,8 @@ def test_an_address_that_the_service_will_fetch_is_known_for_this_run_where_its_
     (ready,) = identify([row(URL)], asked=ASKED, identities=silent, reading=Reading())
 
     assert isinstance(ready, Ready)
-    assert ready.identity == silent.of(ready.clip) if ready.clip else False
+    assert ready.clip is not None
+    assert ready.identity == silent.of(ready.clip)
     assert not ready.is_quick
 
 

@@ -119,7 +119,9 @@ def test_what_is_in_a_store_is_known_by_what_the_store_tells(journal: Journal) -
 
     identity = Identities(journal=journal).of_address("memory://bucket/a.wav")
 
-    assert identity is None or identity.startswith("memory://bucket/a.wav|")
+    assert identity is not None
+    assert identity.startswith("memory://bucket/a.wav|created=")
+    assert identity.endswith(f"|size={len(CLIP)}")
 
 
 @pytest.mark.parametrize(

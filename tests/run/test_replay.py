@@ -73,7 +73,7 @@ def replayed(journal: Journal, rows: list[Row], **options: Any) -> tuple[list[Ou
     return results, tally
 
 
-@settings(max_examples=25)
+@settings(deadline=None, max_examples=25)
 @given(known=st.sets(st.integers(0, 29)))
 def test_each_row_gets_what_the_journal_has_and_says_where_it_has_nothing(
     known: set[int], tmp_path_factory: pytest.TempPathFactory

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_pandas.model import CANCELLED, MISSING, PENDING, Outcome, Transcription
+from asr_pandas.model import MISSING, PENDING, Outcome, Transcription
 from asr_pandas.run.span import Span
 from asr_pandas.usage import mixed
 from tests.run.clocks import START
@@ -27,7 +26,12 @@ Answered = st.builds(
     st.none() | st.integers(0, 60),
 )
 Others = st.sampled_from(
-    [MISSING, PENDING, replace(CANCELLED, model="z"), Outcome(status="failed", failure=HOPELESS)]
+    [
+        MISSING,
+        PENDING,
+        Outcome(status="cancelled", model="z"),
+        Outcome(status="failed", failure=HOPELESS),
+    ]
 )
 
 

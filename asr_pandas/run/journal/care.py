@@ -68,7 +68,8 @@ def listed(path: Path) -> list[tuple[str, Outcome]]:
         return []
     with _open(path) as db:
         asked = "SELECT audio, status, endpoint, model, cost, rest FROM outcomes ORDER BY id"
-        return [(text(row[0]) or "", decode(*row[1:])) for row in db.execute(asked)]
+        read = ((text(row[0]) or "", decode(*row[1:])) for row in db.execute(asked))
+        return [(audio, outcome) for audio, outcome in read if outcome is not None]
 
 
 def forget(path: Path, *, of: Traces | None = None, before: float | None = None) -> int:

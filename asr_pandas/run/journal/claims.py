@@ -54,6 +54,9 @@ class Claims:
     def leave(self, db: sqlite3.Connection) -> None:
         """Give everything back."""
         self._bury(db, {self._owner.name})
+
+    def die(self) -> None:
+        """Let others see that nobody is there any more."""
         self._owner.leave()
 
     def _bury(self, db: sqlite3.Connection, names: set[str]) -> None:

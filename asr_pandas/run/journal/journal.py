@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from asr_pandas.run.journal.claims import Claimed
 
 _ANSWER: Final = "status, endpoint, model, cost, rest FROM outcomes"
+_LOCAL: Final = "local"  # what the embedded recogniser is called
 _ANSWERED: Final = "status IN ('ok', 'empty')"
 _RECORD: Final = """
 INSERT INTO outcomes
@@ -106,6 +107,7 @@ class Journal:
         self._claims = None if path is None else Claims(path)
         self._later = Later()
         self._db: sqlite3.Connection | None = opened(path)
+        self._inode = None if path is None else _inode(path)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -190,12 +192,16 @@ class Journal:
         answers: dict[bytes, dict[Any, Outcome]] = defaultdict(dict)
         with self._reading() as db:
             for batch in in_batches(questions):
-                for question, *row in db.execute(
-                    f"SELECT question, {_ANSWER} WHERE question IN ({marks(batch)})"
+                for question, key, *row in db.execute(
+                    f"SELECT question, key, {_ANSWER} WHERE question IN ({marks(batch)})"
                     f" AND {_ANSWERED}{where} ORDER BY question, id",
                     [*batch, *values],
                 ):
-                    answers[question][row[1], row[2]] = decode(*row)
+                    if (outcome := decode(*row)) is not None:
+                        # Two ports of a host are two services. Other weights under the same
+                        # name are not, in the eyes of whoever wrote that name.
+                        apart = None if row[1] == _LOCAL else key
+                        answers[question][row[1], row[2], apart] = outcome
         return {question: list(found.values()) for question, found in answers.items()}
 
     def claim(
@@ -255,6 +261,8 @@ class Journal:
                 if self._claims is not None:
                     self._claims.leave(db)
         finally:
+            if self._claims is not None:
+                self._claims.die()  # whatever the database says: nobody is to wait for us
             with self._lock:
                 self._db.close()
                 self._db = None
@@ -280,11 +288,17 @@ class Journal:
                 yield db
                 self._later.write(db)
                 db.execute("COMMIT")
+                self._refuse_another_file()
             except BaseException:
                 # Where the disk is full, SQLite may have gone back on its own.
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+
+    def _refuse_another_file(self) -> None:
+        """Raise where what was written is no longer what the path names."""
+        if self.path is not None and _inode(self.path) != self._inode:
+            raise unusable(self.path, "it was deleted, or replaced, while it was in use")
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -300,6 +314,14 @@ class Journal:
                 raise unusable(self.path, str(error)) from error
 
 
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _found(
     db: sqlite3.Connection, keys: Iterable[bytes], since: datetime | None
 ) -> dict[bytes, Outcome]:
@@ -312,7 +334,8 @@ def _found(
             f" AND {_ANSWERED}{young} ORDER BY key, id"
         )
         rows.update((row[0], row) for row in db.execute(asked, [*batch, *values]))
-    return {key: decode(*row[1:]) for key, row in rows.items()}
+    decoded = ((key, decode(*row[1:])) for key, row in rows.items())
+    return {key: outcome for key, outcome in decoded if outcome is not None}
 
 
 def _row(record: Record) -> tuple[Any, ...]:

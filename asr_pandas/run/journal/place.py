@@ -87,6 +87,8 @@ def prepare(path: Path) -> None:
         except FileExistsError:
             if path.is_dir():
                 raise IsADirectoryError("it is a folder") from None
+            if not path.is_file():
+                raise OSError("it is not a regular file") from None
     if os.name == "posix":
         for ending in ("", "-wal", "-shm", "-journal"):
             _tighten(Path(f"{path}{ending}"))

@@ -61,7 +61,13 @@ def encode(outcome: Outcome) -> Row:
     )
 
 
-def decode(status: Any, endpoint: Text, model: Text, cost: float | None, rest: bytes) -> Outcome:  # noqa: ANN401 - SQLite does not know our words
+def decode(
+    status: Any,  # noqa: ANN401 - SQLite does not know our words
+    endpoint: Text,
+    model: Text,
+    cost: float | None,
+    rest: bytes,
+) -> Outcome | None:
     """Put an outcome together again.
 
     Parameters
@@ -71,9 +77,23 @@ def decode(status: Any, endpoint: Text, model: Text, cost: float | None, rest: b
 
     Returns
     -------
-    Outcome
-        Equal to the one that was encoded.
+    Outcome or None
+        Equal to the one that was encoded; None where that cannot be read any more, or not yet:
+        it is no answer then.
     """
+    try:
+        return _decoded(status, endpoint, model, cost, rest)
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _decoded(
+    status: Any,  # noqa: ANN401
+    endpoint: Text,
+    model: Text,
+    cost: float | None,
+    rest: bytes,
+) -> Outcome:
     told: dict[str, Any] = _loaded(rest)
     if time := told.get("transcribed_at"):
         told["transcribed_at"] = datetime.fromisoformat(time)
