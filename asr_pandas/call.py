@@ -214,4 +214,7 @@ def _since(reuse: bool | str, *, now: datetime) -> datetime | None:  # noqa: FBT
     if reuse is True:
         return None
     age = 0.0 if reuse is False else seconds_of(reuse)
-    return now - timedelta(seconds=age)
+    try:
+        return now - timedelta(seconds=age)
+    except OverflowError:
+        return None  # older than the calendar: any age

@@ -202,6 +202,6 @@ def _refuse_numbers_below(given: dict[str, Any]) -> None:
     if concurrency is not None and concurrency < 1:
         message = f"concurrency={concurrency!r}: a whole number of 1 or more is expected"
         raise OptionError(message)
-    if rpm is not None and not rpm > 0:
+    if rpm is not None and (isinstance(rpm, bool) or not rpm > 0):
         message = f"rpm={rpm!r}: more than 0 requests per minute are expected"
         raise OptionError(message)

@@ -15,8 +15,8 @@ from aiohttp import web
 
 import asr_pandas
 from asr_pandas.errors import JournalError
-from asr_pandas.run.journal import claims
 from asr_pandas.run.journal.journal import Journal
+from asr_pandas.run.journal.owners import Owner
 from tests.conftest import Answer, Service, always, completion, distinct, refusal
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def test_a_journal_that_cannot_be_closed_leaves_no_claims_behind(tmp_path: Path)
     with pytest.raises(JournalError):
         journal.close()
 
-    assert not list(claims.Owner(path)._folder.glob("*.lock"))  # noqa: SLF001
+    assert not list(Owner(path)._folder.glob("*.lock"))  # noqa: SLF001
 
 
 def test_a_service_that_bills_less_than_nothing_does_not_fill_the_purse(

@@ -145,7 +145,9 @@ def test_who_wants_to_pay_again_does_and_equal_rows_still_once(service: Start, w
     assert afterwards["transcript"].tolist() == ["New."]
 
 
-@pytest.mark.parametrize(("reuse", "asked"), [("30d", 1), ("41d", 0), ("6w", 0), (True, 0)])
+@pytest.mark.parametrize(
+    ("reuse", "asked"), [("30d", 1), ("41d", 0), ("6w", 0), ("999999d", 0), (True, 0)]
+)
 def test_what_is_too_old_is_asked_again(
     service: Start, wav: bytes, tmp_path: Path, *, reuse: bool | str, asked: int
 ) -> None:

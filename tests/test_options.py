@@ -44,7 +44,7 @@ def test_what_is_not_there_yet_says_what_to_do_instead(name: str, value: Any) ->
     "options",
     [
         {"errors": "ignore"}, {"on_interrupt": "stop"}, {"columns": "all"}, {"concurrency": 0},
-        {"concurrency": 1.5}, {"rpm": 0}, {"rpm": -1}, {"rpm": float("nan")},
+        {"concurrency": 1.5}, {"rpm": 0}, {"rpm": -1}, {"rpm": float("nan")}, {"rpm": True},
         {"language": "xx"}, {"language": "de", "language_from": "locale"},
         {"context": "a", "context_from": "names"}, {"journal": 1}, {"reuse": "a month"},
         {"reuse": 30}, {"patience": "-1s"}, {"patience": True}, {"fetch": "yes"},

@@ -282,7 +282,7 @@ class Run:
         try:
             outcome = await asking.outcome()
         except asyncio.CancelledError:
-            self.results[ready.row.position] = asking.cut_off()
+            self._deliver(ready.row.position, asking.cut_off())
             raise
         try:
             await self._record(ready, outcome)

@@ -17,6 +17,7 @@ _AHEAD: Final = 0.01  # seconds before its time that a slot may be taken
 _LATE: Final = 0.1  # seconds after its time, or one gap, that a slot may still be used
 # Seconds of slots that are granted at once: few where the next refusal may change the pace.
 _BLOCK, _SMALL_BLOCK = 0.25, 0.01
+_MOST: Final = 1_000  # slots that are granted at once, however fast
 # Just under the limit: the service's clock is not ours.
 _SHARE: Final = 0.995
 # Slots until the full pace: "request rate increased too quickly" (vendor's docs).
@@ -98,7 +99,7 @@ def take(account: Account, now: float, *, limit: float | None) -> tuple[Account,
     if account.free > now + min(_AHEAD, gap / 2.0):
         return account, Grant(wait=account.free - now)
     block = _BLOCK if account.learned is None else _SMALL_BLOCK
-    slots = 1 if account.ramp else max(1, int(block / gap))
+    slots = 1 if account.ramp else max(1, min(_MOST, int(block / gap)))
     gap *= 1.0 + min(1.0, account.ramp / _RAMP)
     # A late wake-up shifts nothing; a slot that nobody asked for is gone.
     start = account.free if now - account.free <= max(gap, _LATE) else now
