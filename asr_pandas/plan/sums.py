@@ -115,7 +115,7 @@ def _cost(costs: pd.Series[Any], unmeasured: int, price: float | None) -> float 
 
 
 def _total(numbers: pd.Series[Any]) -> float:
-    return float(numbers.fillna(0).sum())
+    return float(numbers.dropna().sum())
 
 
 def _count(words: pd.Series[Any], word: str) -> int:
