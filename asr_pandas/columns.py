@@ -238,21 +238,20 @@ class _Numbers:
 
 
 class _Texts:
-    """Texts, in blocks: those that are full are packed as pandas keeps them."""
+    """Texts, in blocks: made when they are needed, and packed, as pandas keeps them, when full."""
 
     _BLOCK: Final = 4_096
 
     def __init__(self, rows: int, *, words: bool, first: str | None) -> None:
-        starts = range(0, rows, self._BLOCK)
-        self._blocks: list[Any] = [[first] * min(self._BLOCK, rows - start) for start in starts]
-        self._written = [0 for _ in starts]
+        self._sizes = [min(self._BLOCK, rows - start) for start in range(0, rows, self._BLOCK)]
+        self._blocks: list[Any] = [None] * len(self._sizes)
+        self._written = [0] * len(self._sizes)
         self._words = words
+        self._first = first
 
     def put(self, position: int, value: Any) -> None:  # noqa: ANN401
         number, cell = divmod(position, self._BLOCK)
-        block = self._blocks[number]
-        if not isinstance(block, list):
-            block = self._blocks[number] = block.to_pylist()  # a row is written anew
+        block = self._opened(number)
         # A word that every row repeats is kept once.
         block[cell] = sys.intern(value) if value and self._words else value
         self._written[number] += 1
@@ -260,11 +259,22 @@ class _Texts:
             self._blocks[number] = _packed(block)
 
     def array(self, *, copy: bool) -> Any:  # noqa: ANN401, ARG002
-        blocks = self._blocks
+        blocks = [self._read(number) for number in range(len(self._sizes))]
         if TEXT != "str":
             return pd.array([text for block in blocks for text in block], dtype=TEXT)
         packed = [_packed(block) if isinstance(block, list) else block for block in blocks]
         return pd.array(pa.chunked_array(packed, pa.large_string()), dtype=TEXT)
+
+    def _opened(self, number: int) -> list[Any]:
+        block = self._read(number)
+        if not isinstance(block, list):
+            block = block.to_pylist()  # a row is written anew
+        self._blocks[number] = block
+        return block  # type: ignore[no-any-return]
+
+    def _read(self, number: int) -> Any:  # noqa: ANN401
+        block = self._blocks[number]
+        return [self._first] * self._sizes[number] if block is None else block
 
 
 def _packed(block: list[str | None]) -> pa.Array:
