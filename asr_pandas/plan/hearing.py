@@ -13,7 +13,6 @@ from asr_pandas.errors import AudioError, JournalError
 from asr_pandas.plan.found import SIZE, Found, facts
 from asr_pandas.plan.headers import CONVERTED, address_of, described, refused, source_of
 from asr_pandas.plan.listening import listened
-from asr_pandas.run.journal.journal import Known
 
 if TYPE_CHECKING:
     from asr_pandas.model import Clip
@@ -49,7 +48,7 @@ def heard(cell: object, *, identities: Identities, fetch: bool) -> Found:
             found = replace(found, same=address_of(cell))
             return _asked(cell, found, identities)
         clip = read(cell, Reading(fetch=fetch, stores=identities.stores))
-        remember(clip, identities)
+        identities.remember(clip)
         found = described(clip, source, identity=clip.identity)
         return found if found.error else _listened(clip, found)
     except AudioError as error:
@@ -59,19 +58,6 @@ def heard(cell: object, *, identities: Identities, fetch: bool) -> Found:
     except Exception as error:  # noqa: BLE001 - any bytes, any object: one row is a value
         message = f"cannot be read: {type(error).__name__}"
         return refused(found, AudioError(message))
-
-
-def remember(clip: Clip, identities: Identities) -> None:
-    """Note in the journal what is in a file."""
-    if clip.file is None or clip.identity is None:
-        return
-    known = Known(
-        identity=clip.identity,
-        duration=clip.duration,
-        exact=clip.exact,
-        container=clip.container,
-    )
-    identities.journal.remember(clip.file, known)
 
 
 def _asked(cell: object, found: Found, identities: Identities) -> Found:

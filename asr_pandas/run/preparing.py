@@ -10,7 +10,6 @@ from asr_pandas.audio.convert import converted
 from asr_pandas.audio.fit import MEDIA_TYPES, fit
 from asr_pandas.errors import AudioError
 from asr_pandas.model import MISSING, Failure, Outcome
-from asr_pandas.run.journal.journal import Known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,22 +92,10 @@ def _identified(
         if identity is None:
             clip = read(row.cell, reading)
             identity = identities.of(clip)
-            _remember(clip, identities)
+            identities.remember(clip)
     except AudioError as error:
         return _unsendable(error)
     return Ready(row=row, identity=identity, key=asked.key(row, identity), clip=clip)
-
-
-def _remember(clip: Clip, identities: Identities) -> None:
-    if clip.file is None or clip.identity is None:
-        return
-    known = Known(
-        identity=clip.identity,
-        duration=clip.duration,
-        exact=clip.exact,
-        container=clip.container,
-    )
-    identities.journal.remember(clip.file, known)
 
 
 def fitted(ready: Ready, *, asked: Asked, reading: Reading) -> Sendable | Outcome:

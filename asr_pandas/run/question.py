@@ -14,12 +14,13 @@ from asr_pandas.audio.signatures import unsigned
 from asr_pandas.audio.stores import Stores, is_stored
 from asr_pandas.model import Request
 from asr_pandas.run import keys
+from asr_pandas.run.journal.journal import Known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from asr_pandas.model import Clip, File, Payload
-    from asr_pandas.run.journal.journal import Journal, Known
+    from asr_pandas.run.journal.journal import Journal
 
 _THIS_RUN: Final = "unknown"  # what stands before an identity that no later run finds again
 
@@ -132,6 +133,18 @@ class Identities:
         # Without its signature, which is a secret; and with a digest, since it may name the file.
         url = clip.url or ""
         return f"{_THIS_RUN}:{self._run}-{_digest(url)}:{unsigned(url)}"
+
+    def remember(self, clip: Clip) -> None:
+        """Note what is in a file, so that it is not read again while it does not change."""
+        if clip.file is None or clip.identity is None:
+            return
+        known = Known(
+            identity=clip.identity,
+            duration=clip.duration,
+            exact=clip.exact,
+            container=clip.container,
+        )
+        self.journal.remember(clip.file, known)
 
 
 def _digest(url: str) -> str:
