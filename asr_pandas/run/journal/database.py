@@ -16,7 +16,7 @@ FORM: Final = 1
 """To be raised when an older asr-pandas could no longer read, or add to, what is written."""
 
 _APPLICATION: Final = 0x41535250  # "ASRP": a database of somebody else is not written into
-_PATIENCE: Final = 60.0  # seconds that a statement waits for another process to finish its commit
+_PATIENCE: Final = 15.0  # seconds that a statement waits for another process to finish its commit
 _SWITCH_WAITS: Final = tuple(0.01 * 2**turn for turn in range(10))  # ten seconds in all
 
 _TABLES: Final = """
@@ -109,10 +109,14 @@ def _connected(path: Path | None) -> sqlite3.Connection:
 
 
 def _check_kind(db: sqlite3.Connection, path: Path) -> None:
+    # All at one moment: another process may be making it.
+    db.execute("BEGIN")
     application, form = _number(db, "application_id"), _number(db, "user_version")
+    has_tables = db.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+    db.execute("COMMIT")
     if application == _APPLICATION and form > FORM:
         raise unusable(path, f"a newer asr-pandas wrote it (form {form}, this one knows {FORM})")
-    if application != _APPLICATION and db.execute("SELECT 1 FROM sqlite_master").fetchone():
+    if application != _APPLICATION and has_tables:
         raise unusable(path, "it is a database of something else")
 
 

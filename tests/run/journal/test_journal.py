@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -264,3 +265,17 @@ def test_a_forked_child_neither_uses_nor_closes_its_parents_journal(path: Path) 
         assert told_by(parent) == "0"
         with Journal(path) as journal:
             assert journal.claim([key("a")]) == {key("a"): "theirs"}
+
+
+def test_several_may_make_the_journal_at_the_same_moment(tmp_path: Path) -> None:
+    def make(path: Path, all_there: threading.Barrier) -> None:
+        all_there.wait()
+        Journal(path).close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for turn in range(40):
+            all_there = threading.Barrier(4)
+            path = tmp_path / f"{turn}.sqlite"
+            making = [pool.submit(make, path, all_there) for _ in range(4)]
+
+            assert [each.result() for each in making] == [None] * 4
