@@ -10,6 +10,7 @@ from asr_pandas import columns
 from asr_pandas.audio.cells import is_missing
 from asr_pandas.errors import ColumnError, OptionError
 from asr_pandas.languages import normalise
+from asr_pandas.results import column_of, is_column
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -34,19 +35,7 @@ def audio_column(frame: pd.DataFrame, column: Hashable) -> pd.Series[Any]:
     ColumnError
         There is no such column, there are two, or it holds numbers.
     """
-    if not _is_column(frame, column):
-        names = ", ".join(map(repr, frame.columns)) or "none at all"
-        message = f"there is no column {column!r}.\n\nHint: the frame's columns are {names}."
-        raise ColumnError(message)
-    found = frame[column]
-    return refuse_numbers(_only(found, column))
-
-
-def _only(found: pd.DataFrame | pd.Series[Any], column: Hashable) -> pd.Series[Any]:
-    if isinstance(found, pd.DataFrame):
-        message = f"{column!r} names {found.shape[1]} columns.\n\nHint: give one a name of its own."
-        raise ColumnError(message)
-    return found
+    return refuse_numbers(column_of(frame, column))
 
 
 def refuse_numbers(series: pd.Series[Any]) -> pd.Series[Any]:
@@ -132,8 +121,8 @@ def _per_row(frame: pd.DataFrame, source: Any, *, option: str) -> list[str | Non
             message = f"{option}= is a Series whose index is not the frame's: align it first"
             raise OptionError(message)
         series = source
-    elif _is_column(frame, source):
-        series = _only(frame[source], source)
+    elif is_column(frame, source):
+        series = column_of(frame, source)
     else:
         names = ", ".join(map(repr, frame.columns)) or "none at all"
         message = (
@@ -142,11 +131,6 @@ def _per_row(frame: pd.DataFrame, source: Any, *, option: str) -> list[str | Non
         )
         raise ColumnError(message)
     return [None if is_missing(cell) else str(cell) for cell in series]
-
-
-def _is_column(frame: pd.DataFrame, label: Any) -> bool:  # noqa: ANN401  (anything may be passed)
-    # A list or another column would be looked up too, as several labels at once.
-    return pd.api.types.is_hashable(label) and label in frame.columns
 
 
 def _language(tag: str, position: int) -> str:

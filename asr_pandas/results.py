@@ -106,22 +106,32 @@ class Results:
 
 
 def by_position(frame: pd.DataFrame, label: Hashable) -> pd.Series[Any]:
-    """Take a column, with its rows numbered: the frame's labels may repeat.
+    """Take a column as `column_of`, with its rows numbered: the frame's labels may repeat."""
+    return column_of(frame, label).reset_index(drop=True)
+
+
+def column_of(frame: pd.DataFrame, label: Hashable) -> pd.Series[Any]:
+    """Take a column.
 
     Raises
     ------
     ColumnError
         There is no such column, or there are two.
     """
-    # A list or another column would be looked up too, as several labels at once.
-    if not pd.api.types.is_hashable(label) or label not in frame.columns:
+    if not is_column(frame, label):
         message = f"there is no column {label!r}.\n\nHint: the frame's columns are {_names(frame)}."
         raise ColumnError(message)
     found = frame[label]
     if isinstance(found, pd.DataFrame):
         message = f"{label!r} names {found.shape[1]} columns.\n\nHint: give one a name of its own."
         raise ColumnError(message)
-    return found.reset_index(drop=True)
+    return found
+
+
+def is_column(frame: pd.DataFrame, label: object) -> bool:
+    """Tell whether a label is that of a column."""
+    # A list or another column would be looked up too, as several labels at once.
+    return pd.api.types.is_hashable(label) and label in frame.columns
 
 
 def _no_results(frame: pd.DataFrame, prefix: str) -> str:
